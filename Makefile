@@ -1,0 +1,51 @@
+# The front door. Every target first makes the virtual environment .venv where it is missing or
+# older than requirements.txt; once it is there, no target needs a network.
+
+CHAPTER ?= dcgan
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help book test run execute repository clean
+
+help:
+	@echo "make book                     build the HTML book and open it"
+	@echo "make test                     lint, unit tests, and every chapter executed again"
+	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
+	@echo "make execute CHAPTER=dcgan    execute a chapter in place, ready to commit"
+	@echo "make repository URL=https://github.com/you/name    where the book is published"
+	@echo "make clean                    delete what was built (the environment .venv stays)"
+
+$(READY): requirements.txt
+	@tools/make-environment $(PYTHON)
+	@touch $@
+
+book: $(READY)
+	@echo "Building the book from the committed notebooks (warnings are errors)"
+	$(BIN)/jupyter-book build . --all --quiet -W --keep-going -n
+	@tools/open-page _build/html/index.html
+
+test execute: export KERAS_BACKEND = tensorflow
+
+test: $(READY)
+	@echo "Lint"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@echo "Unit tests, and tests of the notebooks, the site and Colab's set-up"
+	$(BIN)/python -m pytest tests
+	@echo "Every chapter executed again, its outputs compared with the committed ones"
+	$(BIN)/python -m pytest --nbval book
+
+run: $(if $(RUN),$(READY))
+	@test -n "$(RUN)" || { echo "Say which run: make run RUN=NAME, NAME one of:" \
+	    $(patsubst book/runs/%.yaml,%,$(wildcard book/runs/*.yaml)) >&2; exit 2; }
+	$(BIN)/python -m ganlib.run book/$(firstword $(subst -, ,$(RUN))).ipynb -f book/runs/$(RUN).yaml
+
+execute: $(READY)
+	$(BIN)/python tools/execute.py book/$(CHAPTER).ipynb
+
+repository: $(READY)
+	@$(BIN)/python tools/repository.py "$(URL)"
+
+clean:
+	rm -rf _build build ganlib.egg-info .pytest_cache .ruff_cache
+	find benchmarks book ganlib tests tools -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

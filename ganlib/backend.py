@@ -1,0 +1,200 @@
+"""What differs between TensorFlow, JAX and PyTorch; the only file that imports any of them.
+
+Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). The training round in
+`ganlib.gan` needs three things of it that Keras does not offer in common:
+
+- `pullback` and `value_and_gradient`: derivatives with respect to variables and to images;
+- `train_step`: JAX wants a pure function of the whole state, the others a method that changes it.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+
+@contextlib.contextmanager
+def _native_messages_held_back():
+    """Hold back what native libraries write to stderr; show it only if the import fails.
+
+    TensorFlow's C++ start-up notes ignore every log level and would be part of each notebook's
+    output.
+    """
+    try:
+        stderr = os.dup(2)
+    except OSError:  # no stderr at all, as under pythonw
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(stderr, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+with _native_messages_held_back():
+    import keras
+
+    NAME = keras.config.backend()
+    if NAME == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # looks for a GPU, and complains, now rather than later
+    elif NAME == "jax":
+        import jax
+    elif NAME == "torch":
+        import torch
+    else:
+        raise ImportError(
+            f"ganlib runs on tensorflow, jax or torch, not on {NAME!r}: set KERAS_BACKEND."
+        )
+
+
+if NAME == "tensorflow":
+
+    def pullback(function, variables, state):
+        with tf.GradientTape() as tape:
+            output, aux = function()
+
+        def pull(cotangent=None):
+            return tape.gradient(output, variables, output_gradients=cotangent)
+
+        return output, aux, pull
+
+    def value_and_gradient(function, inputs, state):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            output, aux = function(inputs)
+        return output, aux, tape.gradient(output, inputs)
+
+    def input_gradient(function, inputs):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            output = function(inputs)
+        return tape.gradient(output, inputs)
+
+    def train_step(model, step, data):
+        return step(data)
+
+elif NAME == "torch":
+
+    def pullback(function, variables, state):
+        output, aux = function()
+
+        def pull(cotangent=None):
+            return torch.autograd.grad(output, [v.value for v in variables], cotangent)
+
+        return output, aux, pull
+
+    def value_and_gradient(function, inputs, state):
+        inputs = inputs.detach().requires_grad_()
+        output, aux = function(inputs)
+        return output, aux, torch.autograd.grad(output, inputs)[0]
+
+    def input_gradient(function, inputs):
+        inputs = inputs.detach().requires_grad_()
+        return torch.autograd.grad(function(inputs), inputs, create_graph=True)[0]
+
+    def train_step(model, step, data):
+        return step(data)
+
+else:
+
+    def _differentiable(function, state):
+        """Turn `function`, which reads and assigns Keras variables, into a pure one that hands back
+        what it assigned.
+
+        A Keras scope shows only what it was given, so it is given all of `state`.
+        """
+        before = [(v, v.value) for v in state]
+
+        def pure(replaced, *args):
+            with keras.StatelessScope(state_mapping=[*before, *replaced]) as scope:
+                output, aux = function(*args)
+            return output, (aux, [scope.get_current_value(v) for v in state])
+
+        return pure
+
+    def _assign(state, values, but=()):
+        kept = {id(v) for v in but}
+        for variable, value in zip(state, values, strict=True):
+            if id(variable) not in kept:
+                variable.assign(value)
+
+    def pullback(function, variables, state):
+        pure = _differentiable(function, state)
+        output, pull, (aux, values) = jax.vjp(
+            lambda values: pure(list(zip(variables, values, strict=True))),
+            [v.value for v in variables],
+            has_aux=True,
+        )
+        _assign(state, values, but=variables)
+        return (
+            output,
+            aux,
+            lambda cotangent=None: pull(
+                jax.numpy.ones_like(output) if cotangent is None else cotangent
+            )[0],
+        )
+
+    def value_and_gradient(function, inputs, state):
+        pure = _differentiable(function, state)
+        (output, (aux, values)), gradient = jax.value_and_grad(lambda x: pure([], x), has_aux=True)(
+            inputs
+        )
+        _assign(state, values)
+        return output, aux, gradient
+
+    def input_gradient(function, inputs):
+        return jax.grad(function)(inputs)
+
+    def train_step(model, step, state, data):
+        groups = (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
+        mapping = [
+            pair
+            for variables, values in zip(groups, state, strict=True)
+            for pair in zip(variables, values, strict=True)
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            logs = step(data)
+        return logs, tuple([scope.get_current_value(v) for v in variables] for variables in groups)
+
+
+pullback.__doc__ = """Run `function()` and return `(output, aux, pull)`.
+
+    Args:
+        function: takes nothing, returns `(output, aux)`; only `output`, one tensor, is
+            differentiated.
+        variables: the Keras variables to differentiate with respect to.
+        state: every Keras variable that `function` may read or assign (JAX needs to know).
+
+    `pull(cotangent)` returns the gradients of `sum(output * cotangent)`, one for each variable;
+    without an argument the cotangent is one. Call it once.
+    """
+value_and_gradient.__doc__ = """Run `function(inputs)`, which returns `(scalar, aux)`, and return
+`(scalar, aux, gradient)`.
+
+    Args:
+        function: as for `pullback`, but a function of one tensor.
+        inputs: float tensor; `gradient` is the scalar's with respect to it, of the same shape.
+        state: every Keras variable that `function` may read or assign.
+    """
+input_gradient.__doc__ = """Return the gradient of the scalar `function(inputs)` with respect to
+`inputs`, itself differentiable."""
+train_step.__doc__ = """Run `step(data)`, which assigns variables, as the `train_step` that Keras expects.
+
+    On JAX `state` comes before the data and the new state goes back beside the logs.
+    """

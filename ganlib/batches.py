@@ -1,0 +1,91 @@
+"""What `fit` is fed with: the same batches, in the same order, on every backend."""
+
+import functools
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+
+def permutation(n: int, seed: int, epoch: int = 0) -> np.ndarray:
+    """The order of `n` images in one epoch, int64 (n,): a function of its arguments alone.
+
+    No state is carried from epoch to epoch, so a training can resume at any batch.
+    """
+    return np.random.default_rng([seed, epoch]).permutation(n)
+
+
+def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: int):
+    """Batches from chunks of `steps` batches each; a chunk is an epoch, unless batches never end.
+
+    Args:
+        chunk: `chunk(k)` is the k-th chunk, an array (steps, ...); a pure function of k.
+        finish: makes float32 batches (n, batch, ...) of n rows of a chunk.
+        repeat: go on with the next chunk for ever, or only when iterated anew.
+        group: how many batches to make at a time, on TensorFlow, where a call to Python is dear.
+
+    Returns:
+        A `tf.data.Dataset` when Keras runs on TensorFlow, else a `keras.utils.PyDataset`.
+    """
+    chunk = functools.lru_cache(maxsize=1)(chunk)
+    make = _tf_batches if keras.config.backend() == "tensorflow" else _NumpyBatches
+    return make(chunk, finish, steps, repeat, group)
+
+
+# In both, an epoch is over once all its batches have been asked for. Keras offers no better sign:
+# it looks at a first batch to build a model, it calls `on_epoch_end` before the first epoch, it
+# never asks for the batch after the last, and `fit(shuffle=True)` asks in any order.
+
+
+class _NumpyBatches(keras.utils.PyDataset):
+    def __init__(self, chunk, finish, steps, repeat, group):
+        super().__init__()
+        self._chunk, self._finish, self._steps, self._repeat = chunk, finish, steps, repeat
+        self._epoch, self._asked = 0, set()
+
+    @property
+    def num_batches(self):
+        return None if self._repeat else self._steps
+
+    def __getitem__(self, index):
+        number, step = divmod(index, self._steps) if self._repeat else (self._epoch, index)
+        if not 0 <= step < self._steps:
+            raise IndexError(f"there is no batch {index}: an epoch has {self._steps}")
+        self._asked.add(step)
+        if len(self._asked) == self._steps:
+            self._epoch += 1
+            self._asked.clear()
+        return self._finish(self._chunk(number)[step : step + 1])[0]
+
+
+def _tf_batches(chunk, finish, steps, repeat, group):
+    from ganlib.backend import tf
+
+    # The last batch is a group of its own, so that making it is asking for it.
+    bounds = [*range(0, steps - 1, group), steps - 1, steps]
+    epoch = 0
+
+    # `tf.numpy_function` and not `from_generator`, which writes to stderr and tunes malloc.
+    def make(count):
+        nonlocal epoch
+        number, part = divmod(int(count), len(bounds) - 1)
+        rows = chunk(number if repeat else epoch)[bounds[part] : bounds[part + 1]]
+        if bounds[part + 1] == steps:
+            epoch += 1
+        return finish(rows)
+
+    shape = finish(chunk(0)[:1]).shape[1:]
+
+    @tf.autograph.experimental.do_not_convert
+    def call(count):
+        return tf.ensure_shape(tf.numpy_function(make, [count], tf.float32), (None, *shape))
+
+    counts = tf.data.Dataset.counter() if repeat else tf.data.Dataset.range(len(bounds) - 1)
+    cardinality = tf.data.INFINITE_CARDINALITY if repeat else steps
+    options = tf.data.Options()
+    # With autotune the end of `fit` waits for a sleeping thread, for up to as long as it trained.
+    options.autotune.enabled = False
+    batches = counts.map(call).unbatch()
+    if group == 1:  # large, or read from files: made while the one before is trained on
+        batches = batches.prefetch(2)
+    return batches.apply(tf.data.experimental.assert_cardinality(cardinality)).with_options(options)

@@ -1,0 +1,182 @@
+"""Digits drawn from the typefaces that come with matplotlib: 180 modes that are known exactly."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+# Of matplotlib's typefaces those with digits, less three whose digits look like another's once all
+# are of one height (DejaVu Sans Mono and its oblique, and Computer Modern's old-style digits).
+TYPEFACES = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSans-BoldOblique",
+    "DejaVuSansMono-Bold",
+    "DejaVuSansMono-BoldOblique",
+    "DejaVuSerif",
+    "DejaVuSerif-Bold",
+    "DejaVuSerif-Italic",
+    "DejaVuSerif-BoldItalic",
+    "STIXGeneral",
+    "STIXGeneralBol",
+    "STIXGeneralItalic",
+    "STIXGeneralBolIta",
+    "cmb10",
+    "cmr10",
+    "cmss10",
+    "cmtt10",
+)
+DIGITS = tuple("0123456789")
+VERSION = 1  # part of the cache's file name: raise it when the drawing changes
+_SIDE = 28  # pixels
+_HEIGHT = 19.0  # of a digit before it is scaled, pixels
+_FINE = 4  # samples a pixel in the distance fields
+
+
+def draw(n: int, seed: int = 0):
+    """Draw `n` digits, each from one of 18 typefaces and slightly distorted.
+
+    The 180 pairs of digit and typeface are equally frequent, up to one image. Slant, rotation,
+    size, place, weight of the stroke and a smooth warp are random. The draws are uniform and the
+    rest is arithmetic, so the images are the same on every machine.
+
+    Returns:
+        images uint8 (n, 28, 28, 1), white on black; labels int64 (n,), 0 to 9; typefaces
+        int64 (n,), 0 to 17.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    modes = np.argsort(rng.random(n), kind="stable") % (10 * len(TYPEFACES))
+    fields = _distance_fields()
+    images = np.empty((n, _SIDE, _SIDE, 1), np.uint8)
+    for start in range(0, n, 256):
+        part = slice(start, min(start + 256, n))
+        images[part, ..., 0] = _distort(fields, modes[part], rng)
+    return images, modes % 10, modes // 10
+
+
+def _distort(fields, modes, rng) -> np.ndarray:
+    """Sample the fields of `modes` on distorted grids: uint8 (len(modes), 28, 28)."""
+    count = len(modes)
+
+    def uniform(low, high, *shape):
+        return low + (high - low) * rng.random((count, *(shape or (1, 1))))
+
+    # Where each pixel of the image lies in the upright glyph, in pixels from its centre.
+    axis = np.arange(_SIDE) - (_SIDE - 1) / 2
+    x = axis[None, None, :] - uniform(-1.3, 1.3)
+    y = axis[None, :, None] - uniform(-1.3, 1.3)
+    bend_x, bend_y = _smooth(uniform(-1.4, 1.4, 5, 5)), _smooth(uniform(-1.4, 1.4, 5, 5))
+    t = uniform(-0.03, 0.03) + uniform(
+        -0.03, 0.03
+    )  # tan(angle / 2): no sine, which libraries round
+    cos, sin = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
+    x, y = cos * x + sin * y, cos * y - sin * x
+    x = (x + uniform(-0.07, 0.07) * y) / uniform(0.9, 1.08) + bend_x
+    y = y / uniform(0.92, 1.06) + bend_y
+
+    distance = _interpolate(fields, modes, x, y)
+    ink = np.clip(0.5 + (distance + uniform(-0.05, 0.35)) / 1.2, 0, 1)
+    return np.rint(ink * 255).astype(np.uint8)
+
+
+def _smooth(knots) -> np.ndarray:
+    """Cubic B-spline surfaces (count, 28, 28) through 5 x 5 knots each (count, 5, 5)."""
+    place = np.linspace(0, 2, _SIDE)[:, None]
+    distance = np.abs(place - np.arange(-1, 4))  # of each pixel from each knot
+    near, far = np.minimum(distance, 1), np.clip(2 - distance, 0, 1)
+    weights = np.where(distance < 1, 2 / 3 - near**2 + near**3 / 2, far**3 / 6)
+    # Sums written out: a matrix product may add in another order on another machine.
+    rows = sum(weights[:, k, None] * knots[:, None, k, :] for k in range(5))
+    return sum(weights[:, k] * rows[:, :, k, None] for k in range(5))
+
+
+def _interpolate(fields, modes, x, y) -> np.ndarray:
+    """The fields at places given in pixels from their centres; beyond the edge, its value."""
+    size = fields.shape[1]
+    column = np.clip(x * _FINE + (size - 1) / 2, 0, size - 1.001)
+    row = np.clip(y * _FINE + (size - 1) / 2, 0, size - 1.001)
+    left, top = column.astype(np.int64), row.astype(np.int64)
+    right, down = column - left, row - top  # how far on to the next sample
+    values = fields.ravel()
+    at = modes[:, None, None] * size**2 + top * size + left
+    upper = values[at] * (1 - right) + values[at + 1] * right
+    lower = values[at + size] * (1 - right) + values[at + size + 1] * right
+    return upper * (1 - down) + lower * down
+
+
+def _distance_fields() -> np.ndarray:
+    """The signed distance to the outline, in pixels and positive in the ink: float64 (180, S, S).
+
+    A distance, unlike a picture, can be thickened, thinned and sampled at any angle without
+    jagged edges. The digit d of typeface t is field 10 t + d.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    grid = 2 * _FINE  # twice as fine, then averaged
+    size = int(_HEIGHT + 6) * grid
+    fields = []
+    for typeface in TYPEFACES:
+        for outline in _outlines(typeface):
+            ink = _fill([points * grid + size / 2 for points in outline], size)
+            distance = np.maximum(distance_transform_edt(ink) - 0.5, 0)
+            distance -= np.maximum(distance_transform_edt(~ink) - 0.5, 0)
+            quarters = distance.reshape(size // 2, 2, size // 2, 2)
+            fields.append(quarters.sum(axis=(1, 3)) / (4 * grid))
+    return np.stack(fields)
+
+
+def _outlines(typeface):
+    """For each digit the closed polygons of its outline, centred at 0, y down, 19 pixels high."""
+    import matplotlib
+    from fontTools.pens.basePen import BasePen
+    from fontTools.ttLib import TTFont
+
+    # Some of the files have an odd date, which is no one's concern here.
+    logging.getLogger("fontTools.ttLib.tables._h_e_a_d").setLevel(logging.ERROR)
+
+    # The font file's own whole numbers: what FreeType makes of them differs between versions.
+    class Polygons(BasePen):
+        def _moveTo(self, point):
+            drawn.append([point])
+
+        def _lineTo(self, point):
+            drawn[-1].append(point)
+
+        def _qCurveToOne(self, control, end):
+            (x0, y0), (x1, y1), (x2, y2) = drawn[-1][-1], control, end
+            for t in np.arange(1, 9) / 8:
+                a, b, c = (1 - t) ** 2, 2 * t * (1 - t), t**2
+                drawn[-1].append((a * x0 + b * x1 + c * x2, a * y0 + b * y1 + c * y2))
+
+        def _closePath(self):
+            drawn[-1].append(drawn[-1][0])
+
+    with TTFont(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{typeface}.ttf")) as font:
+        names = next(table.cmap for table in font["cmap"].tables if ord("0") in table.cmap)
+        shapes = font.getGlyphSet()
+        for digit in DIGITS:
+            drawn = []
+            shapes[names[ord(digit)]].draw(Polygons(shapes))
+            polygons = [np.array(points) for points in drawn]
+            low = np.min([points.min(axis=0) for points in polygons], axis=0)
+            high = np.max([points.max(axis=0) for points in polygons], axis=0)
+            zoom = _HEIGHT / (high - low).max()
+            yield [(points - (low + high) / 2) * (zoom, -zoom) for points in polygons]
+
+
+def _fill(polygons, size) -> np.ndarray:
+    """Which samples of a square grid lie inside the outline (non-zero rule): bool (size, size)."""
+    winding = np.zeros((size, size + 1), np.int64)
+    middle = np.arange(size) + 0.5
+    for points in polygons:
+        (x0, y0), (x1, y1) = points[:-1].T[..., None], points[1:].T[..., None]
+        for sign, crosses in (
+            (1, (y0 <= middle) & (middle < y1)),
+            (-1, (y1 <= middle) & (middle < y0)),
+        ):
+            edge, row = np.nonzero(crosses)
+            share = (middle[row] - y0[edge, 0]) / (y1[edge, 0] - y0[edge, 0])
+            x = x0[edge, 0] + share * (x1[edge, 0] - x0[edge, 0])
+            np.add.at(winding, (row, np.ceil(np.clip(x - 0.5, 0, size)).astype(int)), sign)
+    return winding[:, :size].cumsum(axis=1) != 0

@@ -1,0 +1,109 @@
+"""The two players' losses, as pure functions of logits.
+
+A discriminator ends in a logit `l`, without a sigmoid: it believes that an image is real with
+probability `D = sigmoid(l)`. Real is 1 and fake is 0, everywhere. `log D` and `log(1 - D)` are
+written with softplus,
+
+    -log D = softplus(-l),    -log(1 - D) = softplus(l),
+
+which neither overflows nor needs an epsilon. Every loss is the mean over a batch of logits of any
+shape, and is minimised.
+"""
+
+import difflib
+
+import keras
+from keras import ops
+
+
+class Loss:
+    """Two pure functions: `discriminator(real_logits, fake_logits)` and `generator(fake_logits)`.
+
+    A subclass keeps its arguments as attributes of the same name: a saved GAN rebuilds it so.
+    """
+
+    def get_config(self):
+        return vars(self)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class NonSaturating(Loss):
+    """The generator raises `log D(G(z))` (Goodfellow et al. 2014, end of section 3).
+
+    Discriminator: `-E[log D(x)] - E[log(1 - D(G(z)))]`. Generator: `-E[log D(G(z))]`.
+    """
+
+    def discriminator(self, real_logits, fake_logits):
+        return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
+
+    def generator(self, fake_logits):
+        return ops.mean(ops.softplus(-fake_logits))
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Minimax(NonSaturating):
+    """The zero-sum game itself (Goodfellow et al. 2014, equation 1).
+
+    Discriminator: as `NonSaturating`. Generator: `E[log(1 - D(G(z)))]`, whose gradient vanishes
+    where the discriminator is sure of itself.
+    """
+
+    def generator(self, fake_logits):
+        return -ops.mean(ops.softplus(fake_logits))
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class LeastSquares(Loss):
+    """Least squares on the logits, taken as plain numbers (Mao et al. 2017, equation 2).
+
+    Discriminator: `E[(l(x) - b)^2] / 2 + E[(l(G(z)) - a)^2] / 2`.
+    Generator: `E[(l(G(z)) - c)^2] / 2`.
+
+    Args:
+        a, b: labels of fake and of real samples.
+        c: what the generator wants the discriminator to read. The default 0, 1, 1 is the paper's
+            practical choice; `b - c = 1, b - a = 2` minimises the Pearson chi-squared divergence.
+    """
+
+    def __init__(self, a=0.0, b=1.0, c=1.0):
+        self.a, self.b, self.c = a, b, c
+
+    def discriminator(self, real_logits, fake_logits):
+        on_real, on_fake = real_logits - self.b, fake_logits - self.a
+        return (ops.mean(ops.square(on_real)) + ops.mean(ops.square(on_fake))) / 2
+
+    def generator(self, fake_logits):
+        return ops.mean(ops.square(fake_logits - self.c)) / 2
+
+
+NAMES = {"non_saturating": NonSaturating, "minimax": Minimax, "least_squares": LeastSquares}
+
+
+def get(loss):
+    """Return the loss of that name, or `loss` itself if it is one already.
+
+    Raises:
+        ValueError: the name is unknown, or the object lacks the methods `discriminator` and
+            `generator`.
+    """
+    if isinstance(loss, str):
+        return NAMES[known(loss, NAMES, "loss")]()
+    if not all(callable(getattr(loss, player, None)) for player in ("discriminator", "generator")):
+        raise ValueError(
+            f"A loss is a name ({', '.join(NAMES)}) or an object with the methods "
+            f"discriminator(real_logits, fake_logits) and generator(fake_logits), not {loss!r}."
+        )
+    return loss
+
+
+def known(name, names, what):
+    """Return `name` if it is among `names`, or raise a ValueError that suggests the nearest."""
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"No {what} is called {name!r}.{hint} There are: {', '.join(names)}.")

@@ -1,0 +1,88 @@
+"""The convolutional pair of Radford, Metz and Chintala (2015), sized to the image.
+
+Both networks halve or double the image by strided convolutions until 4 to 7 pixels are left, and
+double or halve the channels as they go: 28 pixels take two steps (7, 14, 28), 32 take three
+(4, 8, 16, 32), 64 take four.
+"""
+
+import keras
+from keras import layers
+
+# In a short training the moving statistics of Keras's default, 0.99, would lag behind the weights.
+BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
+
+
+def _normal():
+    return keras.initializers.RandomNormal(stddev=0.02)
+
+
+def doublings(size):
+    """How often a side of 4 to 7 pixels doubles to reach `size` pixels: `doublings(28) == 2`.
+
+    Raises:
+        ValueError: no whole number of doublings does.
+    """
+    steps = 0
+    while size >= 8 and size % 2 == 0:
+        size, steps = size // 2, steps + 1
+    if not (4 <= size <= 7 and steps):
+        raise ValueError(
+            f"A side of {size * 2**steps} pixels is not 4, 5, 6 or 7 doubled a few times: resize "
+            "the images to 28, 32, 48 or 64 pixels, say."
+        )
+    return steps
+
+
+def _plan(image_shape, width):
+    """Return the smallest feature map's height and width and the channels from there outwards."""
+    height, side, _ = image_shape
+    steps = doublings(height)
+    if doublings(side) != steps:
+        raise ValueError(
+            f"Height {height} and width {side} need different numbers of doublings: crop or "
+            "resize the images."
+        )
+    return height // 2**steps, side // 2**steps, [width * 2**i for i in reversed(range(steps))]
+
+
+def generator(image_shape, latent_dim=64, width=32):
+    """Latents (N, latent_dim) -> images (N, *image_shape), float32 in [-1, 1].
+
+    Args:
+        image_shape: (height, width, channels); each side is 4 to 7 pixels doubled at least once.
+        width: channels of the last hidden feature map; each smaller map has twice those of the
+            next.
+    """
+    height, side, channels = _plan(image_shape, width)
+    x = inputs = keras.Input((latent_dim,))
+    x = layers.Dense(height * side * channels[0], use_bias=False, kernel_initializer=_normal())(x)
+    x = layers.Reshape((height, side, channels[0]))(x)
+    x = layers.BatchNormalization(**BATCH_NORM)(x)
+    x = layers.Activation("relu")(x)
+    for count in channels[1:]:
+        x = layers.Conv2DTranspose(
+            count, 4, 2, "same", use_bias=False, kernel_initializer=_normal()
+        )(x)
+        x = layers.BatchNormalization(**BATCH_NORM)(x)
+        x = layers.Activation("relu")(x)
+    x = layers.Conv2DTranspose(
+        image_shape[-1], 4, 2, "same", activation="tanh", kernel_initializer=_normal()
+    )(x)
+    return keras.Model(inputs, x, name="generator")
+
+
+def discriminator(image_shape, width=32):
+    """Images (N, *image_shape), float32 in [-1, 1] -> logits (N, 1).
+
+    `width` is the channels of the first feature map; they double at every halving. There is no
+    batch norm after the first convolution, as in the paper: it sees the pixels as they are.
+    """
+    _, _, channels = _plan(image_shape, width)
+    x = inputs = keras.Input(image_shape)
+    for i, count in enumerate(reversed(channels)):
+        x = layers.Conv2D(count, 4, 2, "same", use_bias=i == 0, kernel_initializer=_normal())(x)
+        if i:
+            x = layers.BatchNormalization(**BATCH_NORM)(x)
+        x = layers.LeakyReLU(0.2)(x)
+    x = layers.Dense(1, kernel_initializer=_normal())(layers.Flatten()(x))
+    return keras.Model(inputs, x, name="discriminator")

@@ -1,0 +1,462 @@
+"""Run a chapter from the command line: papermill, with strict parameters and a record of the run.
+
+    python -m ganlib.run book/dcgan.ipynb -f book/runs/dcgan-mnist.yaml -p steps 200
+
+The values are checked before anything runs. Then one folder receives what the notebook saves in its
+`output_dir`, the executed notebook, and `run.json`.
+"""
+
+import argparse
+import ast
+import contextlib
+import datetime
+import difflib
+import importlib
+import json
+import logging
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+
+# --- Parameters ---------------------------------------------------------------------------------
+
+
+class Parameter(NamedTuple):
+    """A line of a `parameters` cell. `kind` is a key of KINDS, or None for another type or none."""
+
+    kind: str | None
+    default: Any
+
+
+def parameters_of(notebook: Path) -> dict[str, Parameter]:
+    """Read the cell tagged `parameters`; a default that is not a literal is given as its source.
+
+    Papermill's own inspection goes line by line and loses a line whose comment has another `=`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a notebook, or has no cell tagged `parameters`.
+    """
+    import nbformat
+
+    if not notebook.is_file():
+        raise FileNotFoundError(f"There is no notebook {notebook}.")
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except Exception:  # nbformat has a type of its own for each way a file can be wrong
+        raise ValueError(f"{notebook} is not a notebook that Jupyter can read.") from None
+    sources = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    if not sources:
+        raise ValueError(f"{notebook} has no cell tagged `parameters`; tag the one that sets them.")
+    try:
+        statements = ast.parse(sources[0]).body
+    except SyntaxError as error:
+        raise ValueError(f"The parameters cell of {notebook} is not Python: {error}.") from None
+    found = {}
+    for statement in statements:
+        match statement:
+            case ast.AnnAssign(ast.Name(name), annotation, ast.expr() as value):
+                kind = ast.unparse(annotation).strip("'\"")
+            case ast.Assign([ast.Name(name)], value):
+                kind = None
+            case _:
+                continue
+        try:
+            default = ast.literal_eval(value)
+        except ValueError:
+            default = ast.unparse(value)
+        found[name] = Parameter(kind if kind in KINDS else None, default)
+    return found
+
+
+def read_values(file: Path) -> dict[str, Any]:
+    """Read a YAML file of parameter values; an empty one means the defaults.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not YAML, or not a mapping.
+    """
+    import yaml
+
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no parameter file {file}.")
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict | None):
+        raise ValueError(f"{file} must hold a mapping, one `name: value` on each line.")
+    return values or {}
+
+
+def convert(value: Any, kind: str) -> Any:
+    """Return `value` in the type that `kind` names, a key of KINDS.
+
+    Text that reads as a number, or as true or false, counts as one: `-p` gives text, and YAML takes
+    1e-4 for text. 1e5 and 2.0 count as whole numbers. True is not a number.
+
+    Raises:
+        ValueError: the value is of another type.
+    """
+    if kind == "str" and isinstance(value, str):
+        return value
+    if kind == "bool" and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    if kind in ("int", "float") and type(value) in (int, float, str):
+        if kind == "float":
+            return float(value)
+        with contextlib.suppress(ValueError):
+            return int(str(value))
+        if float(value).is_integer():
+            return int(float(value))
+    raise ValueError
+
+
+def guess(text: str) -> Any:
+    """Read the `-p` value of a parameter without a type, as papermill does."""
+    if text in ("True", "False", "None"):
+        return ast.literal_eval(text)
+    for number in (int, float):
+        with contextlib.suppress(ValueError):
+            return number(text)
+    return text
+
+
+def check_parameters(parameters: dict[str, Parameter], given: dict[str, Any]) -> dict[str, Any]:
+    """Return `given` with every value in its declared type.
+
+    Raises:
+        ValueError: a name is unknown (the nearest is suggested), or a value is of the wrong type.
+    """
+    checked = {}
+    for name, value in given.items():
+        if name not in parameters:
+            near = difflib.get_close_matches(str(name), parameters, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            known = ", ".join(parameters) or "none"
+            raise ValueError(f"There is no parameter {name}{hint}; this notebook has: {known}.")
+        kind = parameters[name].kind
+        try:
+            checked[name] = convert(value, kind) if kind else value
+        except ValueError:
+            raise ValueError(f"{name} must be {KINDS[kind]} ({kind}), not {value!r}.") from None
+    return checked
+
+
+# --- Folders ------------------------------------------------------------------------------------
+
+
+def claim_folder(folder: Path) -> Path:
+    """Make and return the first of `folder`, `folder-2`, `folder-3`, ... that does not exist."""
+    number, free = 1, folder
+    while True:
+        try:
+            free.mkdir(parents=True)
+            return free
+        except FileExistsError:
+            number += 1
+            free = folder.with_name(f"{folder.name}-{number}")
+
+
+def choose_folders(notebook: Path, name: str, output: Path | None) -> tuple[Path, Path]:
+    """Return the folder to run in, which is made, and the one that gets the results in the end.
+
+    They are the same unless `output` already holds something. That must survive a run that fails.
+
+    Raises:
+        ValueError: `output` is a file, or the notebook's own folder, where it would be replaced.
+    """
+    if output is None:
+        folder = claim_folder(Path("outputs", name).absolute())
+        return folder, folder
+    target = Path(os.path.abspath(output))
+    if target.exists() and not target.is_dir():
+        raise ValueError(f"{output} is a file; --output wants a folder.")
+    if target.resolve() == notebook.resolve().parent:
+        raise ValueError(f"{output} is the notebook's own folder; name another for the results.")
+    if target.is_dir() and any(target.iterdir()):
+        return claim_folder(target.with_name(f"{target.name}.partial")), target
+    target.mkdir(parents=True, exist_ok=True)
+    return target, target
+
+
+def move_into(folder: Path, target: Path) -> None:
+    """Move every file of `folder` to its place in `target`, over older ones; remove `folder`."""
+    for file in [path for path in folder.rglob("*") if not path.is_dir()]:
+        place = target / file.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
+    shutil.rmtree(folder)
+
+
+# --- What a result depends on -------------------------------------------------------------------
+
+
+def ask(*command: str | Path) -> str | None:
+    """Return what a program prints, or None if it is missing or fails."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        return answer.stdout.strip()
+    return None
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Return the revision of `folder` and whether a tracked file differs; None outside git."""
+    revision = ask("git", "-C", folder, "rev-parse", "HEAD")
+    changes = ask("git", "-C", folder, "status", "--porcelain", "--untracked-files=no")
+    return {"revision": revision, "dirty": bool(changes) if revision else None}
+
+
+def hardware() -> dict[str, Any]:
+    """Return the processor's name, the number of cores, the memory in GB and NVIDIA's GPUs."""
+    import psutil
+
+    names = []
+    with contextlib.suppress(OSError):
+        cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(": ", 1)[1] for line in cpuinfo if line.startswith("model name")]
+    return {
+        "cpu": names[0] if names else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": (ask("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or "").splitlines(),
+    }
+
+
+def versions(backend: str) -> dict[str, str]:
+    """Return the versions of Python, ganlib, Keras, NumPy and the backend, all imported already."""
+    packages = ("ganlib", "keras", "numpy", backend)
+    found = {name: importlib.import_module(name).__version__ for name in packages}
+    return {"python": platform.python_version()} | found
+
+
+def peak_memory(pid: int) -> float:
+    """Return the most memory a process has held, in MB (what it holds now, if not on Linux)."""
+    import psutil
+
+    with contextlib.suppress(OSError, IndexError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).memory_info().rss / 2**20
+    return 0.0
+
+
+# --- Execution ----------------------------------------------------------------------------------
+
+
+def kernel_manager(memory: list[float]) -> type:
+    """Return a kernel manager that starts this interpreter, whichever `python3` is registered.
+
+    nbclient asks every second, and before it stops the kernel, whether the kernel is alive. The
+    peak memory in MB is appended to `memory` then.
+    """
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpec
+
+    # The kernel runs in the notebook's folder, but a relative folder of data is meant from here.
+    data = os.environ.get("GANLIB_DATA")
+    environment = {"GANLIB_DATA": os.path.abspath(data)} if data else {}
+    quiet = ["--log-level=CRITICAL"]  # an interrupted kernel logs a traceback of its own
+
+    class ThisInterpreter(AsyncKernelManager):
+        @property
+        def kernel_spec(self):
+            return KernelSpec(**get_kernel_dict(quiet), env=environment)
+
+        async def is_alive(self):
+            if pid := getattr(self.provisioner, "pid", None):
+                memory.append(peak_memory(pid))
+            return await super().is_alive()
+
+    return ThisInterpreter
+
+
+class WholeLines:
+    """A stream that prints only whole lines, above the progress bar if there is one."""
+
+    def __init__(self, stream):
+        self.stream, self.rest = stream, ""
+
+    def write(self, text: str) -> None:
+        """Print the lines that `text` completes and keep the rest."""
+        from tqdm.auto import tqdm
+
+        *lines, self.rest = (self.rest + text).split("\n")
+        for line in lines:
+            tqdm.write(line, file=self.stream)
+
+    def flush(self) -> None:
+        """Do nothing: the bar would be drawn over half a line."""
+
+
+class LoggedBar:
+    """The stream of a progress bar in a log file: a line for each state."""
+
+    def write(self, text: str) -> None:
+        """Print a state without the carriage return before it."""
+        if text.strip():
+            print(text.strip(), file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        """Do nothing: every line is flushed."""
+
+
+def execute(notebook: Path, copy: Path, values: dict[str, Any], memory: list[float]) -> None:
+    """Run `notebook` in its own folder and keep it as `copy`; show its progress and what it prints.
+
+    Raises:
+        papermill.PapermillExecutionError: a cell raised.
+    """
+    import papermill
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters: checked here
+    streams = WholeLines(sys.stdout), WholeLines(sys.stderr)
+    try:
+        papermill.execute_notebook(
+            os.path.relpath(notebook),
+            os.path.relpath(copy),
+            values,
+            kernel_name="python3",
+            language="python",
+            cwd=notebook.absolute().parent,
+            progress_bar=sys.stderr.isatty() or {"file": LoggedBar(), "mininterval": 10},
+            stdout_file=streams[0],
+            stderr_file=streams[1],
+            kernel_manager_class=kernel_manager(memory),
+        )
+    finally:
+        for stream in streams:
+            if stream.rest:
+                stream.write("\n")
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ganlib.run",
+        description="Run a notebook with other parameters and keep everything it makes.",
+        epilog="A relative path given as a parameter starts at the notebook's folder.",
+    )
+    add = parser.add_argument
+    add("notebook", type=Path, metavar="NOTEBOOK", help="such as book/dcgan.ipynb")
+    add("-f", dest="file", type=Path, metavar="YAML", help="a file of parameters, `name: value`")
+    add(
+        "-p",
+        dest="values",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="one parameter, over the file's; may be repeated",
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where results go, over those of an earlier run once this one has succeeded "
+        "(default: a new folder, outputs/NAME, named after YAML or NOTEBOOK)",
+    )
+    return parser.parse_args(argv)
+
+
+def run(
+    notebook: Path,
+    file: Path | None,
+    parameters: dict[str, Parameter],
+    given: dict[str, Any],
+    folder: Path,
+    target: Path,
+) -> int:
+    """Execute `notebook` in `folder` with `given` and a record; on success move all to `target`.
+
+    Returns the exit status: 0, 1 if the notebook failed, 130 if it was interrupted.
+    """
+    from ganlib import backend
+
+    home = notebook.absolute().parent
+    root = Path(ask("git", "-C", home, "rev-parse", "--show-toplevel") or os.getcwd()).resolve()
+
+    def inside(path: Path) -> str:  # the record says nothing of this machine's folders
+        path = path.resolve()
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+    values = {name: parameter.default for name, parameter in parameters.items()} | given
+    if "output_dir" in parameters and "output_dir" not in given:
+        given = given | {"output_dir": str(folder)}
+        values["output_dir"] = inside(target)
+    record = {
+        "notebook": inside(notebook),
+        "file": inside(file) if file else None,
+        "parameters": values,
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "error": None,
+        "backend": backend.NAME,
+        "versions": versions(backend.NAME),
+        "hardware": hardware(),
+        "git": git_state(home),
+    }
+    copy, memory, start = folder / notebook.name, [0.0], time.monotonic()
+
+    def save(**news) -> None:
+        seconds = round(time.monotonic() - start, 1)
+        record.update(news, seconds=seconds, peak_memory_mb=round(max(memory)))
+        text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, default=str)
+        (folder / "run.json").write_text(text + "\n", encoding="utf-8")
+
+    save(status="running")
+    try:
+        execute(notebook, copy, given, memory)
+        save(status="completed")
+        if folder != target:
+            move_into(folder, target)
+        print(f"Finished in {record['seconds']:.0f} s: see {os.path.relpath(target)}.")
+        return 0
+    except KeyboardInterrupt:
+        save(status="interrupted")
+        code, ending = 130, "Interrupted"
+    except Exception as error:  # whatever it was, the folder says so
+        kind, reason = (
+            getattr(error, "ename", type(error).__name__),
+            getattr(error, "evalue", error),
+        )
+        save(status="failed", error=f"{kind}: {reason}")
+        code, ending = 1, f"Failed with {kind}: {(str(reason).splitlines() or [''])[0].rstrip('.')}"
+    kept = f", and {os.path.relpath(target)} is as it was" if folder != target else ""
+    print(f"{ending}. The notebook so far is {os.path.relpath(copy)}{kept}.", file=sys.stderr)
+    return code
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what the command line says and return the exit status, which is 2 if nothing could run."""
+    args = arguments(argv)
+    try:
+        parameters = parameters_of(args.notebook)
+        given = read_values(args.file) if args.file else {}
+        for name, text in args.values:
+            untyped = name in parameters and parameters[name].kind is None
+            given[name] = guess(text) if untyped else text
+        given = check_parameters(parameters, given)
+        name = (args.file or args.notebook).stem
+        folder, target = choose_folders(args.notebook, name, args.output)
+    except ModuleNotFoundError as error:
+        print(f"{error}: install what a run needs with ganlib[run].", file=sys.stderr)
+        return 2
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return run(args.notebook, args.file, parameters, given, folder, target)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is kept as well
+    sys.exit(main())

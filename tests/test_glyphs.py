@@ -1,0 +1,54 @@
+import hashlib
+
+import numpy as np
+
+from ganlib import glyphs
+
+
+def test_the_same_seed_draws_the_same_images_on_every_machine():
+    images, labels, typefaces = glyphs.draw(400, seed=0)
+    # Also what matplotlib 3.8 with NumPy 1.26 and matplotlib 3.10 with NumPy 2.2 give.
+    assert hashlib.sha256(images.tobytes()).hexdigest()[:16] == "GOLDEN"
+    assert labels.dtype == typefaces.dtype == np.int64
+    again = glyphs.draw(400, seed=0)
+    assert all((a == b).all() for a, b in zip(again, (images, labels, typefaces), strict=True))
+    assert (glyphs.draw(400, seed=1)[0] != images).any()
+
+
+def test_images_are_white_ink_on_black_and_stay_inside():
+    images, _, _ = glyphs.draw(720, seed=3)
+    assert images.shape == (720, 28, 28, 1)
+    assert images.dtype == np.uint8
+    assert (images.max(axis=(1, 2, 3)) > 200).all()  # a stroke that can be seen
+    # The corners are background, exactly, and no digit is cut off at an edge.
+    assert not images[:, :2].any()
+    assert not images[:, -2:].any()
+    assert not images[:, :, 0].any()
+    assert not images[:, :, -1].any()
+    assert 25 < images.mean() < 45  # MNIST: 33
+
+
+def test_all_180_modes_are_equally_frequent():
+    _, labels, typefaces = glyphs.draw(360, seed=5)
+    pairs = np.bincount(labels + 10 * typefaces, minlength=180)
+    assert (pairs == 2).all()
+    assert len(glyphs.TYPEFACES) == len(set(glyphs.TYPEFACES)) == 18
+
+
+def test_digits_are_told_apart_by_their_nearest_neighbour():
+    images, labels, _ = glyphs.draw(1800, seed=0)
+    flat = images.reshape(len(images), -1).astype(np.float32)
+    train, test = flat[:1440], flat[1440:]
+    distance = (train**2).sum(axis=1) - 2 * test @ train.T
+    guess = labels[:1440][distance.argmin(axis=1)]
+    assert (guess == labels[1440:]).mean() > 0.97
+
+
+def test_distance_is_the_distance_to_the_outline():
+    fields = glyphs._distance_fields()
+    assert fields.shape[0] == 180
+    # A distance changes by at most one pixel a pixel, here 4 samples.
+    assert np.abs(np.diff(fields, axis=2)).max() <= 1.05 / 4
+    inside = fields > 0
+    heights = np.ptp(np.nonzero(inside.any(axis=2))[1].reshape(-1, 1)) / 4
+    assert 18 < heights < 20

@@ -1,0 +1,183 @@
+"""What every chapter keeps: executed, small cells, checked claims, described figures."""
+
+import ast
+import re
+import statistics
+from collections import Counter
+
+import pytest
+import yaml
+from sources import CHAPTERS, ROOT, SETUP, code_cells, notebook, parameters
+
+TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+SHARED = {  # parameters of every chapter that trains on images
+    "dataset",
+    "steps",
+    "batch_size",
+    "latent_dim",
+    "seed",
+    "n_samples",
+    "output_dir",
+    "max_seconds",
+}
+MACHINE_PATH = re.compile(r"/(?:home|root|Users|tmp|work|content|mnt|opt)/|[A-Z]:\\\\")
+
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def name_of(statement):
+    return statement.target.id
+
+
+def texts(cell):
+    """A cell's source and its outputs, without the images."""
+    yield cell.source
+    for output in cell.get("outputs", []):
+        yield output.get("text", "")
+        yield from (
+            str(content)
+            for kind, content in output.get("data", {}).items()
+            if not kind.startswith("image/")
+        )
+
+
+def figures(chapter):
+    """The cells of a chapter whose output is a picture."""
+    for cell in code_cells(chapter):
+        kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
+        if any(kind.startswith("image/") for kind in kinds):
+            yield cell
+
+
+def calls_of_check(cell):
+    tree = ast.parse(cell.source)
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return sum("check" in (getattr(f, "id", None), getattr(f, "attr", None)) for f in calls)
+
+
+def test_there_are_chapters():
+    assert {"gan_theory", "dcgan"} <= set(CHAPTERS)
+
+
+@each_chapter
+def test_executed_from_first_to_last_cell_in_a_fresh_kernel(chapter):
+    counts = [cell.execution_count for cell in code_cells(chapter)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_chapter
+def test_no_error_and_no_noise(chapter):
+    for cell in code_cells(chapter):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", f"{cell.source}\nprinted {output.text}"
+            kinds = set(output.get("data", {}))
+            assert "application/vnd.jupyter.widget-view+json" not in kinds, cell.source
+
+
+@each_chapter
+def test_cells_are_small(chapter):
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(chapter)]
+    assert min(lengths) > 0
+    assert max(lengths) <= 30
+    assert statistics.median(lengths) <= 8
+
+
+@each_chapter
+def test_starts_with_the_setup_cell(chapter):
+    """The same in every chapter; `make repository` keeps its address that of _config.yml."""
+    cell = code_cells(chapter)[0]
+    assert cell.source == SETUP
+    assert tags(cell) == ["remove-cell"]
+
+
+@each_chapter
+def test_parameters_are_annotated_and_explained(chapter):
+    cell = code_cells(chapter)[1]
+    assert tags(cell) == ["parameters"]
+    for statement in parameters(chapter):
+        line = ast.get_source_segment(cell.source, statement)
+        assert isinstance(statement, ast.AnnAssign), f"annotate: {line}"
+        kind = TYPES[statement.annotation.id]
+        assert type(ast.literal_eval(statement.value)) is kind, line
+    for line in cell.source.splitlines():
+        assert re.fullmatch(r"\w+: \w+ = .+  # .+", line), f"one parameter and a comment: {line}"
+
+
+@each_chapter
+def test_image_chapters_share_their_parameters(chapter):
+    names = {name_of(statement) for statement in parameters(chapter)}
+    if chapter == "dcgan" or "dataset" in names:
+        assert names >= SHARED
+
+
+@each_chapter
+def test_claims_are_checked(chapter):
+    """At least five checks, and one after every cell whose output is not compared."""
+    checks, unchecked = 0, None
+    for cell in code_cells(chapter)[1:]:
+        here = calls_of_check(cell)
+        checks += here
+        if here:
+            unchecked = None
+        if "nbval-ignore-output" in tags(cell) and not here:
+            assert unchecked is None, f"no check follows:\n{unchecked}"
+            unchecked = cell.source
+    assert unchecked is None, f"no check follows:\n{unchecked}"
+    assert checks >= 5
+
+
+@each_chapter
+def test_every_figure_has_a_caption_a_name_and_a_description(chapter):
+    for cell in figures(chapter):
+        mystnb = cell.metadata.get("mystnb", {})
+        assert mystnb.get("figure", {}).get("caption"), f"no caption:\n{cell.source}"
+        assert mystnb.get("figure", {}).get("name"), f"no name:\n{cell.source}"
+        assert mystnb.get("image", {}).get("alt"), f"no alt text:\n{cell.source}"
+
+
+def test_names_of_figures_are_unique():
+    names = Counter(c.metadata.mystnb.figure.name for n in CHAPTERS for c in figures(n))
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+@each_chapter
+def test_holds_nothing_of_the_machine_it_ran_on(chapter):
+    content = notebook(chapter)
+    assert set(content.metadata) <= {"kernelspec", "language_info"}
+    assert content.metadata.kernelspec.name == "python3"
+    assert content.metadata.kernelspec.display_name == "Python 3"
+    assert set(content.metadata.language_info) <= {"name", "pygments_lexer"}
+    for cell in content.cells:
+        assert set(cell.metadata) <= {"tags", "mystnb"}, cell.source
+        for text in texts(cell):
+            assert not MACHINE_PATH.search(text), text
+
+
+@each_chapter
+def test_nothing_is_kept_from_the_comparison(chapter):
+    for cell in code_cells(chapter):
+        assert set(tags(cell)).isdisjoint({"nbval-skip", "raises-exception"}), cell.source
+        assert "NBVAL_" not in cell.source, "use a tag"
+
+
+@each_chapter
+def test_file_is_small(chapter):
+    assert (ROOT / "book" / f"{chapter}.ipynb").stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize("run", sorted(path.stem for path in (ROOT / "book/runs").glob("*.yaml")))
+def test_run_files_give_known_parameters_of_the_right_type(run):
+    """In particular YAML reads 1e-4 as a string: it must be written 1.0e-4."""
+    chapter = run.split("-")[0]
+    annotated = {name_of(s): TYPES[s.annotation.id] for s in parameters(chapter)}
+    values = yaml.safe_load((ROOT / f"book/runs/{run}.yaml").read_text(encoding="utf-8"))
+    for name, value in values.items():
+        assert name in annotated, f"{chapter} has no parameter {name}"
+        allowed = (int, float) if annotated[name] is float else annotated[name]
+        assert isinstance(value, allowed), f"{name}: {value!r}"
+        assert isinstance(value, bool) == (annotated[name] is bool), f"{name}: {value!r}"

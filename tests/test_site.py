@@ -1,0 +1,143 @@
+"""The book as it is built: no warning, nothing from another host, nothing missing."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from sources import CHAPTERS, CONFIG, PAGES, ROOT, URL
+
+
+class Page(HTMLParser):
+    """What a page of the site refers to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.ids, self.links, self.images, self.loads, self.inline = set(), [], [], [], []
+        self.has_mathematics = False
+        self._inside_script = False
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if "id" in attrs:
+            self.ids.add(attrs["id"])
+        if "math" in (attrs.get("class") or "").split():
+            self.has_mathematics = True
+        if tag == "a" and "href" in attrs:
+            self.links.append(attrs["href"])
+        elif tag == "img":
+            self.images.append((attrs["src"], attrs.get("alt")))
+        elif tag == "link":
+            self.loads.append(attrs["href"])
+        elif "src" in attrs:  # script, iframe, video, ...
+            self.loads.append(attrs["src"])
+        self._inside_script = tag == "script"
+
+    def handle_endtag(self, tag):
+        self._inside_script = False
+
+    def handle_data(self, data):
+        if self._inside_script:
+            self.inline.append(data)
+
+    def target(self, reference):
+        """The file that a reference without a host means."""
+        path = unquote(urlsplit(reference).path)
+        return (self.path.parent / path).resolve() if path else self.path
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of HTML that a strict build leaves; the build is the first test."""
+    folder = tmp_path_factory.mktemp("site")
+    command = Path(sys.executable).with_name("jupyter-book")
+    strict = ["--all", "-W", "--keep-going", "-n", "--path-output", str(folder)]
+    built = subprocess.run(
+        [command, "build", ROOT, *strict], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr[-4000:]
+    assert "WARNING" not in built.stderr
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    found = [Page(path) for path in site.rglob("*.html") if "_static" not in path.parts]
+    return {str(page.path.relative_to(site).with_suffix("")): page for page in found}
+
+
+def is_elsewhere(reference):
+    parts = urlsplit(reference)
+    return bool(parts.netloc) or parts.scheme not in ("", "data")
+
+
+def test_every_page_of_the_contents_is_there(site, pages):
+    assert set(PAGES) <= set(pages)
+    assert (site / "index.html").exists()
+
+
+def test_nothing_is_loaded_from_another_host(site, pages):
+    for page in pages.values():
+        loaded = page.loads + [source for source, _ in page.images]
+        assert [reference for reference in loaded if is_elsewhere(reference)] == [], page.path
+        for script in page.inline:
+            assert not re.search(r"""["'](?:https?:)?//[^"']+\.(?:js|css)\b""", script), page.path
+    elsewhere = re.compile(r"(?:@import|url\()\s*[\"']?((?:https?:)?//[^\"')]+)")
+    for sheet in site.rglob("*.css"):
+        assert elsewhere.findall(sheet.read_text(encoding="utf-8")) == [], sheet
+
+
+def test_mathematics_is_rendered_from_local_files(site, pages):
+    written = [name for name, page in pages.items() if page.has_mathematics]
+    assert set(written) >= {f"book/{chapter}" for chapter in CHAPTERS}
+    for name in written:
+        scripts = [load for load in pages[name].loads if "mathjax" in load]
+        assert len(scripts) == 1
+        renderer = pages[name].target(scripts[0])
+        assert renderer.exists()
+        assert list(renderer.parent.glob("output/chtml/fonts/woff-v2/*.woff"))
+
+
+def test_every_file_that_a_page_loads_exists(pages):
+    for page in pages.values():
+        local = page.loads + [source for source, _ in page.images]
+        for reference in local:
+            if not reference.startswith("data:"):
+                assert page.target(reference).exists(), f"{page.path} loads {reference}"
+
+
+def test_every_image_is_described(pages):
+    for page in pages.values():
+        for source, alt in page.images:
+            assert alt and alt != source, f"{page.path}: {source} has no alt text"
+
+
+def test_internal_links_resolve(pages):
+    by_path = {page.path.resolve(): page for page in pages.values()}
+    for page in pages.values():
+        for link in page.links:
+            if is_elsewhere(link):
+                continue
+            target = page.target(link)
+            assert target.exists(), f"{page.path} links to {link}"
+            fragment = unquote(urlsplit(link).fragment)
+            if fragment and target in by_path:
+                assert fragment in by_path[target].ids, f"{page.path} links to {link}"
+
+
+def test_every_chapter_opens_in_colab(pages):
+    name = URL.removeprefix("https://github.com/")
+    branch = CONFIG["repository"]["branch"]
+    notebooks = f"https://colab.research.google.com/github/{name}/blob/{branch}/book"
+    for chapter in CHAPTERS:
+        assert f"{notebooks}/{chapter}.ipynb" in pages[f"book/{chapter}"].links
+
+
+def test_set_up_cells_are_not_shown(site):
+    for chapter in CHAPTERS:
+        assert "%pip" not in (site / "book" / f"{chapter}.html").read_text(encoding="utf-8")
