@@ -2,19 +2,19 @@
 
 import importlib
 
-from ganlib import (
-    backend as _backend,
-)  # first: it imports Keras and the backend without their start-up notes
+import ganlib.backend  # noqa: F401  (before Keras, whose start-up notes it holds back)
 from ganlib import losses, models, penalties
 from ganlib.checks import check
 from ganlib.gan import GAN
 
 __version__ = "0.1.0"
-__all__ = ["GAN", "check", "data", "losses", "models", "penalties", "plots"]
+__all__ = ["GAN", "check", "losses", "models", "penalties"]
+
+_LATER = {"callbacks", "data", "densities", "metrics", "outputs", "plots"}
 
 
 def __getattr__(name):
-    """Import `data` and `plots`, which need SciPy and Matplotlib, when they are first used."""
-    if name in ("data", "plots"):
+    """Import the other modules, some of which need SciPy or Matplotlib, at their first use."""
+    if name in _LATER:
         return importlib.import_module(f"ganlib.{name}")
     raise AttributeError(f"module 'ganlib' has no attribute {name!r}")

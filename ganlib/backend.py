@@ -194,7 +194,7 @@ value_and_gradient.__doc__ = """Run `function(inputs)`, which returns `(scalar, 
     """
 input_gradient.__doc__ = """Return the gradient of the scalar `function(inputs)` with respect to
 `inputs`, itself differentiable."""
-train_step.__doc__ = """Run `step(data)`, which assigns variables, as the `train_step` that Keras expects.
+train_step.__doc__ = """Run `step(data)`, which assigns variables, as Keras's `train_step` must.
 
     On JAX `state` comes before the data and the new state goes back beside the logs.
     """

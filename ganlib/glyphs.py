@@ -1,5 +1,6 @@
 """Digits drawn from the typefaces that come with matplotlib: 180 modes that are known exactly."""
 
+import functools
 import logging
 from pathlib import Path
 
@@ -105,6 +106,7 @@ def _interpolate(fields, modes, x, y) -> np.ndarray:
     return upper * (1 - down) + lower * down
 
 
+@functools.cache
 def _distance_fields() -> np.ndarray:
     """The signed distance to the outline, in pixels and positive in the ink: float64 (180, S, S).
 

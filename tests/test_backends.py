@@ -38,7 +38,10 @@ def test_the_same_tests_pass(backend):
     """Everything that computes with tensors; TensorFlow's turn is the surrounding run itself."""
     if not available(backend):
         pytest.skip(REASON.format(backend))
-    files = [f"tests/test_{name}.py" for name in ("gan", "losses", "models", "metrics", "data")]
+    files = [
+        f"tests/test_{name}.py"
+        for name in ("gan", "losses", "models", "metrics", "data", "densities")
+    ]
     run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
 
 
@@ -122,7 +125,7 @@ def test_an_unknown_backend_is_named():
 
 
 def test_importing_is_quiet_and_adds_little_to_keras():
-    """TensorFlow's start-up notes would be part of every notebook; what is heavy waits for its use."""
+    """Start-up notes would be part of every notebook; what is heavy waits until it is used."""
     script = """
 import sys, ganlib
 import tensorflow as tf

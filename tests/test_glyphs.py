@@ -8,7 +8,7 @@ from ganlib import glyphs
 def test_the_same_seed_draws_the_same_images_on_every_machine():
     images, labels, typefaces = glyphs.draw(400, seed=0)
     # Also what matplotlib 3.8 with NumPy 1.26 and matplotlib 3.10 with NumPy 2.2 give.
-    assert hashlib.sha256(images.tobytes()).hexdigest()[:16] == "GOLDEN"
+    assert hashlib.sha256(images.tobytes()).hexdigest()[:16] == "826d28eb770e0c58"
     assert labels.dtype == typefaces.dtype == np.int64
     again = glyphs.draw(400, seed=0)
     assert all((a == b).all() for a, b in zip(again, (images, labels, typefaces), strict=True))
@@ -20,11 +20,11 @@ def test_images_are_white_ink_on_black_and_stay_inside():
     assert images.shape == (720, 28, 28, 1)
     assert images.dtype == np.uint8
     assert (images.max(axis=(1, 2, 3)) > 200).all()  # a stroke that can be seen
-    # The corners are background, exactly, and no digit is cut off at an edge.
-    assert not images[:, :2].any()
-    assert not images[:, -2:].any()
-    assert not images[:, :, 0].any()
-    assert not images[:, :, -1].any()
+    assert (images == 0).mean() > 0.7  # the background is exactly 0
+    # The outermost pixels are background: no digit is cut off.
+    inner = np.zeros_like(images)
+    inner[:, 1:-1, 1:-1] = images[:, 1:-1, 1:-1]
+    assert (inner == images).all()
     assert 25 < images.mean() < 45  # MNIST: 33
 
 
@@ -49,6 +49,7 @@ def test_distance_is_the_distance_to_the_outline():
     assert fields.shape[0] == 180
     # A distance changes by at most one pixel a pixel, here 4 samples.
     assert np.abs(np.diff(fields, axis=2)).max() <= 1.05 / 4
-    inside = fields > 0
-    heights = np.ptp(np.nonzero(inside.any(axis=2))[1].reshape(-1, 1)) / 4
-    assert 18 < heights < 20
+    for ink in fields > 0:
+        heights, widths = (np.ptp(np.flatnonzero(ink.any(axis=axis))) / 4 for axis in (1, 0))
+        assert 18 < heights < 20
+        assert widths < 20
