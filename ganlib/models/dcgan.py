@@ -2,7 +2,8 @@
 
 Both networks halve or double the image by strided convolutions until 4 to 7 pixels are left, and
 double or halve the channels as they go: 28 pixels take two steps (7, 14, 28), 32 take three
-(4, 8, 16, 32), 64 take four.
+(4, 8, 16, 32), 64 take four. A generator with fewer than the paper's four gets convolutions that
+keep the size instead: shallower ones lose to the discriminator.
 """
 
 import keras
@@ -59,6 +60,12 @@ def generator(image_shape, latent_dim=64, width=32):
     x = layers.Reshape((height, side, channels[0]))(x)
     x = layers.BatchNormalization(**BATCH_NORM)(x)
     x = layers.Activation("relu")(x)
+    for _ in range(4 - len(channels)):
+        x = layers.Conv2D(
+            channels[0], 3, padding="same", use_bias=False, kernel_initializer=_normal()
+        )(x)
+        x = layers.BatchNormalization(**BATCH_NORM)(x)
+        x = layers.Activation("relu")(x)
     for count in channels[1:]:
         x = layers.Conv2DTranspose(
             count, 4, 2, "same", use_bias=False, kernel_initializer=_normal()
