@@ -1,10 +1,13 @@
 """The convolutional pair of Radford, Metz and Chintala (2015), sized to the image.
 
-Both networks halve or double the image by strided convolutions until 4 to 7 pixels are left, and
-double or halve the channels as they go: 28 pixels take two steps (7, 14, 28), 32 take three
-(4, 8, 16, 32), 64 take four. A generator with fewer than the paper's four gets convolutions that
-keep the size instead: shallower ones lose to the discriminator.
+The generator doubles a map of 4 to 7 pixels by strided convolutions until it has the image's size:
+28 pixels take two doublings (7, 14, 28), 32 take three, 64 take four. The discriminator halves the
+image until at most 4 pixels are left (28, 14, 7, 4). Channels halve and double on the way. Where
+the generator needs fewer than the paper's four doublings, convolutions that keep the size make up
+for its depth.
 """
+
+import math
 
 import keras
 from keras import layers
@@ -34,18 +37,6 @@ def doublings(size):
     return steps
 
 
-def _plan(image_shape, width):
-    """Return the smallest feature map's height and width and the channels from there outwards."""
-    height, side, _ = image_shape
-    steps = doublings(height)
-    if doublings(side) != steps:
-        raise ValueError(
-            f"Height {height} and width {side} need different numbers of doublings: crop or "
-            "resize the images."
-        )
-    return height // 2**steps, side // 2**steps, [width * 2**i for i in reversed(range(steps))]
-
-
 def generator(image_shape, latent_dim=64, width=32):
     """Latents (N, latent_dim) -> images (N, *image_shape), float32 in [-1, 1].
 
@@ -54,21 +45,27 @@ def generator(image_shape, latent_dim=64, width=32):
         width: channels of the last hidden feature map; each smaller map has twice those of the
             next.
     """
-    height, side, channels = _plan(image_shape, width)
+    steps = doublings(image_shape[0])
+    if doublings(image_shape[1]) != steps:
+        raise ValueError(
+            f"Height {image_shape[0]} and width {image_shape[1]} need different numbers of "
+            "doublings: crop or resize the images."
+        )
+    start = (*(side // 2**steps for side in image_shape[:2]), width * 2 ** (steps - 1))
     x = inputs = keras.Input((latent_dim,))
-    x = layers.Dense(height * side * channels[0], use_bias=False, kernel_initializer=_normal())(x)
-    x = layers.Reshape((height, side, channels[0]))(x)
+    x = layers.Dense(math.prod(start), use_bias=False, kernel_initializer=_normal())(x)
+    x = layers.Reshape(start)(x)
     x = layers.BatchNormalization(**BATCH_NORM)(x)
     x = layers.Activation("relu")(x)
-    for _ in range(4 - len(channels)):
+    for _ in range(4 - steps):
         x = layers.Conv2D(
-            channels[0], 3, padding="same", use_bias=False, kernel_initializer=_normal()
+            start[-1], 3, padding="same", use_bias=False, kernel_initializer=_normal()
         )(x)
         x = layers.BatchNormalization(**BATCH_NORM)(x)
         x = layers.Activation("relu")(x)
-    for count in channels[1:]:
+    for i in reversed(range(steps - 1)):
         x = layers.Conv2DTranspose(
-            count, 4, 2, "same", use_bias=False, kernel_initializer=_normal()
+            width * 2**i, 4, 2, "same", use_bias=False, kernel_initializer=_normal()
         )(x)
         x = layers.BatchNormalization(**BATCH_NORM)(x)
         x = layers.Activation("relu")(x)
@@ -84,10 +81,11 @@ def discriminator(image_shape, width=32):
     `width` is the channels of the first feature map; they double at every halving. There is no
     batch norm after the first convolution, as in the paper: it sees the pixels as they are.
     """
-    _, _, channels = _plan(image_shape, width)
     x = inputs = keras.Input(image_shape)
-    for i, count in enumerate(reversed(channels)):
-        x = layers.Conv2D(count, 4, 2, "same", use_bias=i == 0, kernel_initializer=_normal())(x)
+    for i in range(math.ceil(math.log2(max(image_shape[:2]) / 4))):
+        x = layers.Conv2D(
+            width * 2**i, 4, 2, "same", use_bias=i == 0, kernel_initializer=_normal()
+        )(x)
         if i:
             x = layers.BatchNormalization(**BATCH_NORM)(x)
         x = layers.LeakyReLU(0.2)(x)
