@@ -7,149 +7,19 @@ The values are checked before anything runs. Then one folder receives what the n
 """
 
 import argparse
-import ast
-import contextlib
 import datetime
-import difflib
-import importlib
 import json
 import logging
 import os
-import platform
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
-
-# --- Parameters ---------------------------------------------------------------------------------
-
-
-class Parameter(NamedTuple):
-    """A line of a `parameters` cell. `kind` is a key of KINDS, or None for another type or none."""
-
-    kind: str | None
-    default: Any
-
-
-def parameters_of(notebook: Path) -> dict[str, Parameter]:
-    """Read the cell tagged `parameters`; a default that is not a literal is given as its source.
-
-    Papermill's own inspection goes line by line and loses a line whose comment has another `=`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not a notebook, or has no cell tagged `parameters`.
-    """
-    import nbformat
-
-    if not notebook.is_file():
-        raise FileNotFoundError(f"There is no notebook {notebook}.")
-    try:
-        cells = nbformat.read(notebook, as_version=4).cells
-    except Exception:  # nbformat has a type of its own for each way a file can be wrong
-        raise ValueError(f"{notebook} is not a notebook that Jupyter can read.") from None
-    sources = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-    if not sources:
-        raise ValueError(f"{notebook} has no cell tagged `parameters`; tag the one that sets them.")
-    try:
-        statements = ast.parse(sources[0]).body
-    except SyntaxError as error:
-        raise ValueError(f"The parameters cell of {notebook} is not Python: {error}.") from None
-    found = {}
-    for statement in statements:
-        match statement:
-            case ast.AnnAssign(ast.Name(name), annotation, ast.expr() as value):
-                kind = ast.unparse(annotation).strip("'\"")
-            case ast.Assign([ast.Name(name)], value):
-                kind = None
-            case _:
-                continue
-        try:
-            default = ast.literal_eval(value)
-        except ValueError:
-            default = ast.unparse(value)
-        found[name] = Parameter(kind if kind in KINDS else None, default)
-    return found
-
-
-def read_values(file: Path) -> dict[str, Any]:
-    """Read a YAML file of parameter values; an empty one means the defaults.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not YAML, or not a mapping.
-    """
-    import yaml
-
-    if not file.is_file():
-        raise FileNotFoundError(f"There is no parameter file {file}.")
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(values, dict | None):
-        raise ValueError(f"{file} must hold a mapping, one `name: value` on each line.")
-    return values or {}
-
-
-def convert(value: Any, kind: str) -> Any:
-    """Return `value` in the type that `kind` names, a key of KINDS.
-
-    Text that reads as a number, or as true or false, counts as one: `-p` gives text, and YAML takes
-    1e-4 for text. 1e5 and 2.0 count as whole numbers. True is not a number.
-
-    Raises:
-        ValueError: the value is of another type.
-    """
-    if kind == "str" and isinstance(value, str):
-        return value
-    if kind == "bool" and str(value).lower() in ("true", "false"):
-        return str(value).lower() == "true"
-    if kind in ("int", "float") and type(value) in (int, float, str):
-        if kind == "float":
-            return float(value)
-        with contextlib.suppress(ValueError):
-            return int(str(value))
-        if float(value).is_integer():
-            return int(float(value))
-    raise ValueError
-
-
-def guess(text: str) -> Any:
-    """Read the `-p` value of a parameter without a type, as papermill does."""
-    if text in ("True", "False", "None"):
-        return ast.literal_eval(text)
-    for number in (int, float):
-        with contextlib.suppress(ValueError):
-            return number(text)
-    return text
-
-
-def check_parameters(parameters: dict[str, Parameter], given: dict[str, Any]) -> dict[str, Any]:
-    """Return `given` with every value in its declared type.
-
-    Raises:
-        ValueError: a name is unknown (the nearest is suggested), or a value is of the wrong type.
-    """
-    checked = {}
-    for name, value in given.items():
-        if name not in parameters:
-            near = difflib.get_close_matches(str(name), parameters, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            known = ", ".join(parameters) or "none"
-            raise ValueError(f"There is no parameter {name}{hint}; this notebook has: {known}.")
-        kind = parameters[name].kind
-        try:
-            checked[name] = convert(value, kind) if kind else value
-        except ValueError:
-            raise ValueError(f"{name} must be {KINDS[kind]} ({kind}), not {value!r}.") from None
-    return checked
-
+from ganlib.environment import ask, git_state, hardware, peak_memory, versions
+from ganlib.parameters import Parameter, check_parameters, guess, parameters_of, read_values
 
 # --- Folders ------------------------------------------------------------------------------------
 
@@ -195,59 +65,6 @@ def move_into(folder: Path, target: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         file.replace(place)
     shutil.rmtree(folder)
-
-
-# --- What a result depends on -------------------------------------------------------------------
-
-
-def ask(*command: str | Path) -> str | None:
-    """Return what a program prints, or None if it is missing or fails."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-        return answer.stdout.strip()
-    return None
-
-
-def git_state(folder: Path) -> dict[str, Any]:
-    """Return the revision of `folder` and whether a tracked file differs; None outside git."""
-    revision = ask("git", "-C", folder, "rev-parse", "HEAD")
-    changes = ask("git", "-C", folder, "status", "--porcelain", "--untracked-files=no")
-    return {"revision": revision, "dirty": bool(changes) if revision else None}
-
-
-def hardware() -> dict[str, Any]:
-    """Return the processor's name, the number of cores, the memory in GB and NVIDIA's GPUs."""
-    import psutil
-
-    names = []
-    with contextlib.suppress(OSError):
-        cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(": ", 1)[1] for line in cpuinfo if line.startswith("model name")]
-    return {
-        "cpu": names[0] if names else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpus": (ask("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or "").splitlines(),
-    }
-
-
-def versions(backend: str) -> dict[str, str]:
-    """Return the versions of Python, ganlib, Keras, NumPy and the backend, all imported already."""
-    packages = ("ganlib", "keras", "numpy", backend)
-    found = {name: importlib.import_module(name).__version__ for name in packages}
-    return {"python": platform.python_version()} | found
-
-
-def peak_memory(pid: int) -> float:
-    """Return the most memory a process has held, in MB (what it holds now, if not on Linux)."""
-    import psutil
-
-    with contextlib.suppress(OSError, IndexError):
-        status = Path(f"/proc/{pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).memory_info().rss / 2**20
-    return 0.0
 
 
 # --- Execution ----------------------------------------------------------------------------------

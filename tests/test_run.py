@@ -11,6 +11,8 @@ import nbformat
 import pytest
 
 from ganlib import run
+from ganlib.environment import git_state
+from ganlib.parameters import KINDS, convert
 
 PARAMETERS = """\
 steps: int = 4  # generator updates
@@ -107,7 +109,7 @@ def test_parameters_of_agrees_with_papermill(tmp_path):
     ],
 )
 def test_convert_accepts(value, kind, expected):
-    converted = run.convert(value, kind)
+    converted = convert(value, kind)
     assert converted == expected and type(converted) is type(expected)
 
 
@@ -133,7 +135,7 @@ def test_convert_accepts(value, kind, expected):
 def test_a_wrong_type_is_refused_by_name(value, kind):
     with pytest.raises(ValueError) as caught:
         run.check_parameters({"setting": run.Parameter(kind, None)}, {"setting": value})
-    assert str(caught.value) == f"setting must be {run.KINDS[kind]} ({kind}), not {value!r}."
+    assert str(caught.value) == f"setting must be {KINDS[kind]} ({kind}), not {value!r}."
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_valid_ones():
@@ -330,13 +332,13 @@ def test_run_json(completed):
 
 def test_git_state(completed, tmp_path):
     top, _ = completed
-    assert run.git_state(top / "book")["dirty"] is False  # outputs/ is not tracked
+    assert git_state(top / "book")["dirty"] is False  # outputs/ is not tracked
     file = top / "book" / "runs" / "full.yaml"
     before = file.read_text()
     file.write_text("steps: 9\n")
-    assert run.git_state(top / "book")["dirty"] is True
+    assert git_state(top / "book")["dirty"] is True
     file.write_text(before)
-    assert run.git_state(tmp_path) == {"revision": None, "dirty": None}
+    assert git_state(tmp_path) == {"revision": None, "dirty": None}
 
 
 def test_papermill_alone_runs_the_same_notebook(tmp_path):
