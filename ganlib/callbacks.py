@@ -30,8 +30,6 @@ class Snapshots(keras.callbacks.Callback):
 class StopAfter(keras.callbacks.Callback):
     """End the training cleanly once it has run for `seconds`; 0 means never."""
 
-    async_safe = True  # Keras may call it from a thread, so that JAX does not wait for every step
-
     def __init__(self, seconds):
         super().__init__()
         self.seconds = seconds
