@@ -412,6 +412,8 @@ def test_an_interrupt_keeps_the_notebook(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A background job of a shell inherits that interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout.readline() == "under way\n"  # while the next cell sleeps: it is live
