@@ -137,6 +137,10 @@ def small_dcgan(seed=0, latents_seed=0, **rules):
         models.dcgan.discriminator(shape, width=8),
         seed=latents_seed,
     )
+    for player in ("generator_optimizer", "discriminator_optimizer"):
+        rules.setdefault(
+            player, keras.optimizers.Adam(0.02, beta_1=0.5)
+        )  # moves within a few rounds
     gan.compile(**rules)
     return gan
 
