@@ -10,7 +10,8 @@ DCGAN at batch 64, and the TensorFlow tutorial's at 256.
 - by hand: the same round (alternating updates that share the generator's forward pass, Adam, batch
   norm) in a tf.function, without Keras's fit, metrics or checks. The goal is 1.00, at most 1.05.
 - tutorial: the tutorial's own round, which updates both players at once from one pass of each
-network. - torch: the same alternating round in eager PyTorch, if it is installed.
+  network.
+- torch: the same alternating round in eager PyTorch, if it is installed.
 """
 
 import argparse
@@ -171,8 +172,11 @@ def torch_eager(models, size):
             return super().forward(x)[:, :, cut : cut + height, cut : cut + width]
 
     class Down(nn.Conv2d):
+        """Keras's "same" padding: the side is divided by the stride and rounded up."""
+
         def forward(self, x):
-            pad = self.kernel_size[0] - self.stride[0]
+            kernel, stride, side = self.kernel_size[0], self.stride[0], x.shape[-1]
+            pad = max((-(-side // stride) - 1) * stride + kernel - side, 0)
             return super().forward(nn.functional.pad(x, [pad // 2, pad - pad // 2] * 2))
 
     def translate(model):
@@ -239,7 +243,7 @@ def torch_eager(models, size):
             g_adam.zero_grad()
             g_loss.backward()
             g_adam.step()
-        return float(d_loss), float(g_loss)
+        return d_loss.item(), g_loss.item()
 
     return run
 

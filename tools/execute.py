@@ -28,6 +28,9 @@ def execute(path):
     )
     client.execute()
     notebook.metadata = nbformat.from_dict(METADATA)  # the kernel has added its exact version
+    for cell in notebook.cells:  # and an editor its own notes
+        for key in set(cell.metadata) - {"tags", "mystnb"}:
+            del cell.metadata[key]
     nbformat.write(notebook, path)
 
 
