@@ -106,7 +106,10 @@ class Dataset:
         return self._subset(np.arange(n))
 
     def split(self, fraction: float, seed: int = 0) -> "tuple[Dataset, Dataset]":
-        """Set a random `fraction` (0 to 1) of the images apart: (the others, the held-out ones)."""
+        """Set a random `fraction` (0 to 1) of the images apart: (the others, the held-out ones).
+
+        Both keep the order that the images have here.
+        """
         held_out = round(fraction * len(self))
         if not 0 < held_out < len(self):
             raise ValueError(f"split({fraction}) leaves one part of {self} with no image")

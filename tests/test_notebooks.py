@@ -1,6 +1,7 @@
 """What every chapter keeps: executed, small cells, checked claims, described figures."""
 
 import ast
+import itertools
 import re
 import statistics
 from collections import Counter
@@ -129,6 +130,28 @@ def test_claims_are_checked(chapter):
             unchecked = cell.source
     assert unchecked is None, f"no check follows:\n{unchecked}"
     assert checks >= 5
+
+
+@each_chapter
+def test_every_theorem_leads_to_its_check(chapter):
+    """A box labelled `thm-x` is proved, links to the target `check-x`, and code there checks it."""
+    cells = notebook(chapter).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    boxes = re.findall(r"```+\{prf:(theorem|proposition|lemma|corollary)\}.*\n:label: (.+)", text)
+    assert text.count("{prf:proof}") == len(boxes)
+    for kind, label in boxes:
+        prefix, _, name = label.partition("-")
+        assert prefix == {"theorem": "thm", "proposition": "prop", "lemma": "lem"}.get(kind, "cor")
+        assert re.search(rf"\{{ref\}}`[^`]*<check-{name}>`", text), f"no link to check-{name}"
+        (start,) = [i for i, cell in enumerate(cells) if f"(check-{name})=\n" in cell.source]
+        assert f"{{prf:ref}}`{label}`" in cells[start].source, f"check-{name} does not name {label}"
+        # Its code runs until the next check begins, or the next section.
+        following = itertools.takewhile(
+            lambda cell: cell.cell_type == "code" or not re.search(r"^(#|\(check-)", cell.source),
+            cells[start + 1 :],
+        )
+        checks = sum(calls_of_check(cell) for cell in following if cell.cell_type == "code")
+        assert checks, f"nothing is checked at check-{name}"
 
 
 @each_chapter
