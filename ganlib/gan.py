@@ -63,9 +63,9 @@ class GAN(keras.Model):
         """Choose the rules of the game.
 
         Args:
-            loss: a name ("non_saturating", "minimax", "least_squares") or an object of
-                `ganlib.losses`.
-            penalties: names or objects of `ganlib.penalties`, added to the discriminator's loss.
+            loss: a name, such as "non_saturating" or "hinge", or an object of `ganlib.losses`.
+            penalties: names or objects of `ganlib.penalties`, added to the discriminator's loss, or
+                any functions of (discriminator, real, fake) to a scalar.
             generator_optimizer, discriminator_optimizer: two Keras optimizers, one for each player;
                 by default Adam with Radford et al.'s learning rate 2e-4 and beta_1 0.5.
             n_critic: discriminator updates in a round; the batch given to `fit` must divide by it.
@@ -87,7 +87,7 @@ class GAN(keras.Model):
             raise ValueError(f"ema is a decay between 0 and 1, such as 0.999, not {ema!r}.")
         self.rules = losses.get(loss)
         self.penalties = [get_penalty(penalty) for penalty in penalties]
-        if self.penalties and any(
+        if any(getattr(p, "of_gradient", True) for p in self.penalties) and any(
             isinstance(layer, keras.layers.BatchNormalization)
             for layer in self.discriminator._flatten_layers()
         ):
@@ -95,6 +95,10 @@ class GAN(keras.Model):
                 "A gradient penalty needs a discriminator without batch norm: with it each logit "
                 "depends on the whole batch, and the gradient at one image is not its own."
             )
+        # Held where Keras finds them: their state is part of the model's.
+        self.penalty_seeds = [
+            p.seed_generator for p in self.penalties if hasattr(p, "seed_generator")
+        ]
         self.n_critic = n_critic
         self.ema = ema
         players = [_adam(generator_optimizer), _adam(discriminator_optimizer)]
@@ -172,7 +176,7 @@ class GAN(keras.Model):
                 self.variables,
             )
             logs = self._update_discriminator(real, ops.stop_gradient(fake))
-        logs["generator_loss"] = self._update_generator(fake, pull)
+        logs["generator_loss"] = self._update_generator(real, fake, pull)
         if self.ema_generator is not None:
             self._update_average()
         return logs
@@ -188,6 +192,9 @@ class GAN(keras.Model):
         variables = self.discriminator.trainable_variables
         _, aux, pull = backend.pullback(loss, variables, self.variables)
         self.discriminator_optimizer.apply(pull(), variables)
+        for penalty in self.penalties:
+            if hasattr(penalty, "after_update"):
+                penalty.after_update(self.discriminator)
         game, real_logits, fake_logits = aux
         return {
             "discriminator_loss": game,
@@ -195,15 +202,17 @@ class GAN(keras.Model):
             "fake_accuracy": ops.mean(ops.cast(fake_logits < 0, "float32")),
         }
 
-    def _update_generator(self, fake, pull):
+    def _update_generator(self, real, fake, pull):
+        def loss(images):
+            logits = [self.discriminator(images, training=True)]
+            if getattr(self.rules, "paired", False):
+                logits.append(self.discriminator(real, training=True))
+            return self.rules.generator(*logits), None
+
         # The chain rule in two steps: from the loss to the images, from these to the weights.
-        loss, _, gradient = backend.value_and_gradient(
-            lambda images: (self.rules.generator(self.discriminator(images, training=True)), None),
-            fake,
-            self.variables,
-        )
+        value, _, gradient = backend.value_and_gradient(loss, fake, self.variables)
         self.generator_optimizer.apply(pull(gradient), self.generator.trainable_variables)
-        return loss
+        return value
 
     def _update_average(self):
         # Batch norm's moving statistics are averaged as the weights are: they belong together.

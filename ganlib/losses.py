@@ -19,8 +19,11 @@ from keras import ops
 class Loss:
     """Two pure functions: `discriminator(real_logits, fake_logits)` and `generator(fake_logits)`.
 
-    A subclass keeps its arguments as attributes of the same name: a saved GAN rebuilds it so.
+    A subclass keeps its arguments as attributes of the same name: a saved GAN rebuilds it so. If
+    `paired` is true, its generator is called with `(fake_logits, real_logits)`.
     """
+
+    paired = False
 
     def get_config(self):
         return vars(self)
@@ -66,7 +69,8 @@ class LeastSquares(Loss):
     Args:
         a, b: labels of fake and of real samples.
         c: what the generator wants the discriminator to read. The default 0, 1, 1 is the paper's
-            practical choice; `b - c = 1, b - a = 2` minimises the Pearson chi-squared divergence.
+            practical choice. With `b - c = 1, b - a = 2` the value against the best discriminator
+            is half a Pearson chi-squared divergence, which is not what the generator descends.
     """
 
     def __init__(self, a=0.0, b=1.0, c=1.0):
@@ -80,7 +84,60 @@ class LeastSquares(Loss):
         return ops.mean(ops.square(fake_logits - self.c)) / 2
 
 
-NAMES = {"non_saturating": NonSaturating, "minimax": Minimax, "least_squares": LeastSquares}
+@keras.saving.register_keras_serializable(package="ganlib")
+class Wasserstein(Loss):
+    """The logit is a critic `f`, not a probability's (Arjovsky et al. 2017, equations 2 and 3).
+
+    Discriminator: `-E[f(x)] + E[f(G(z))]`. Generator: `-E[f(G(z))]`. If `f` is kept 1-Lipschitz, by
+    `penalties.GradientPenalty` or, up to a factor, by `penalties.WeightClipping`, minus the
+    discriminator's loss is a lower bound of the Wasserstein-1 distance. Without either it has no
+    bound.
+    """
+
+    def discriminator(self, real_logits, fake_logits):
+        return ops.mean(fake_logits) - ops.mean(real_logits)
+
+    def generator(self, fake_logits):
+        return -ops.mean(fake_logits)
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Hinge(Wasserstein):
+    """A margin on both sides (Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17).
+
+    Discriminator: `E[max(0, 1 - l(x))] + E[max(0, 1 + l(G(z)))]`. Generator: `-E[l(G(z))]`.
+    """
+
+    def discriminator(self, real_logits, fake_logits):
+        return ops.mean(ops.relu(1 - real_logits)) + ops.mean(ops.relu(1 + fake_logits))
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Relativistic(Loss):
+    """Each real sample against one fake (Jolicoeur-Martineau 2019; Huang et al. 2024, equation 2).
+
+    Discriminator: `E[softplus(-(l(x) - l(G(z))))]`. Generator: the same with real and fake
+    exchanged. Only differences of logits count, so that their sign alone, and the accuracies that
+    `GAN` reports, mean nothing. Equilibrium: log 2 each.
+    """
+
+    paired = True
+
+    def discriminator(self, real_logits, fake_logits):
+        return ops.mean(ops.softplus(fake_logits - real_logits))
+
+    def generator(self, fake_logits, real_logits):
+        return ops.mean(ops.softplus(real_logits - fake_logits))
+
+
+NAMES = {
+    "non_saturating": NonSaturating,
+    "minimax": Minimax,
+    "least_squares": LeastSquares,
+    "wasserstein": Wasserstein,
+    "hinge": Hinge,
+    "relativistic": Relativistic,
+}
 
 
 def get(loss):

@@ -1,6 +1,12 @@
-"""Terms of the discriminator's loss: functions of (discriminator, real, fake) to a scalar.
+"""Terms of the discriminator's loss that hold down its gradient, and weight clipping.
 
-They hold down the gradient of the logit with respect to the discriminator's input.
+A penalty is a function of (discriminator, real, fake) to a scalar. Below, `g(x)` is the gradient of
+the logit with respect to the sample `x`, and expectations are means over a batch.
+
+- `R1`, `R2`: `g` towards 0 at the real samples, at the fake ones.
+- `GradientPenalty`, `ZeroCentred`: the norm of `g` towards 1, or towards 0, between real and fake.
+- `DRAGAN`: the norm of `g` towards 1 around the real samples.
+- `WeightClipping`: no penalty but a box for the weights.
 """
 
 import keras
@@ -15,11 +21,30 @@ def squared_gradient_norms(discriminator, images):
     return ops.sum(ops.square(gradient), axis=tuple(range(1, len(images.shape))))
 
 
-@keras.saving.register_keras_serializable(package="ganlib")
-class R1:
-    """Zero-centred gradient penalty on real images (Mescheder et al. 2018, equation 9).
+def gradient_norms(discriminator, images):
+    """Norms (N,) of the logit's gradient at each image; where it is 0 their own gradient is 0."""
+    # The slope of a square root at 0 is infinite; 1e-12 changes a norm of 1 by less than float32.
+    return ops.sqrt(squared_gradient_norms(discriminator, images) + 1e-12)
 
-    `weight / 2 * E[|grad l(x)|^2]`, with the expectation over real images.
+
+class Penalty:
+    """What a saved GAN needs of its penalties. Each is weighted and keeps its arguments' names."""
+
+    of_gradient = True  # so that batch norm is refused
+
+    def get_config(self):
+        return {name: value for name, value in vars(self).items() if name != "seed_generator"}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class R1(Penalty):
+    """Zero-centred, at the real samples: `weight / 2 * E[|g(x)|^2]` (Mescheder et al. 2018, eq. 9).
+
+    It keeps the players from circling around the equilibrium.
     """
 
     def __init__(self, weight=10.0):
@@ -28,15 +53,112 @@ class R1:
     def __call__(self, discriminator, real, fake):
         return self.weight / 2 * ops.mean(squared_gradient_norms(discriminator, real))
 
-    def get_config(self):
-        return vars(self)
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
+@keras.saving.register_keras_serializable(package="ganlib")
+class R2(R1):
+    """`R1` at the fake samples: `weight / 2 * E[|g(G(z))|^2]` (Mescheder et al. 2018, eq. 10)."""
+
+    def __call__(self, discriminator, real, fake):
+        return super().__call__(discriminator, fake, real)
 
 
-NAMES = {"r1": R1}
+class Random(Penalty):
+    """A penalty that draws numbers, from a state that a training on JAX carries along.
+
+    Args:
+        weight: the factor of the penalty.
+        seed: of the numbers.
+    """
+
+    def __init__(self, weight=10.0, seed=0):
+        self.weight, self.seed = weight, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def between(self, real, fake):
+        """A point (N, ...) of each line from fake to real, its place uniform in [0, 1]."""
+        shape = (ops.shape(real)[0],) + (1,) * (len(real.shape) - 1)
+        place = keras.random.uniform(shape, seed=self.seed_generator)
+        return place * real + (1 - place) * fake
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class GradientPenalty(Random):
+    """`weight * E[(|g(u)| - 1)^2]`, `u` uniform between a real and a fake sample.
+
+    Gulrajani et al. 2017, equation 3: the best 1-Lipschitz critic has slope one on these lines.
+
+    Args:
+        one_sided: penalise only slopes above 1, as `max(0, |g(u)| - 1)^2` (their section 4,
+            "two-sided penalty"; Petzka et al. 2018).
+    """
+
+    def __init__(self, weight=10.0, one_sided=False, seed=0):
+        super().__init__(weight, seed)
+        self.one_sided = one_sided
+
+    def __call__(self, discriminator, real, fake):
+        excess = gradient_norms(discriminator, self.between(real, fake)) - 1
+        return self.weight * ops.mean(ops.square(ops.relu(excess) if self.one_sided else excess))
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class ZeroCentred(Random):
+    """`weight * E[|g(u)|^2]`, `u` uniform between a real and a fake sample.
+
+    Thanh-Tung et al. 2019.
+    """
+
+    def __call__(self, discriminator, real, fake):
+        norms = squared_gradient_norms(discriminator, self.between(real, fake))
+        return self.weight * ops.mean(norms)
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class DRAGAN(Random):
+    """`weight * E[(|g(x + d)| - 1)^2]`, around the real samples `x` (Kodali et al. 2017).
+
+    `d` is uniform in [0, s / 2] for every number of a sample, with `s` the standard deviation of
+    all numbers of the batch, as in the authors' code.
+    """
+
+    def __call__(self, discriminator, real, fake):
+        noise = keras.random.uniform(ops.shape(real), seed=self.seed_generator)
+        around = real + ops.std(real) / 2 * noise
+        return self.weight * ops.mean(ops.square(gradient_norms(discriminator, around) - 1))
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class WeightClipping(Penalty):
+    """Clip every weight of the discriminator to [-limit, limit] after each of its updates.
+
+    Arjovsky et al. 2017, algorithm 1. It bounds the critic's slope, by a number that nobody knows.
+    It adds nothing to the loss.
+    """
+
+    of_gradient = False
+
+    def __init__(self, limit=0.01):
+        if not limit > 0:
+            raise ValueError(f"limit bounds the size of the weights; it is positive, not {limit}.")
+        self.limit = limit
+
+    def __call__(self, discriminator, real, fake):
+        return 0.0
+
+    def after_update(self, discriminator):
+        """Clip the trainable weights."""
+        for weight in discriminator.trainable_variables:
+            weight.assign(ops.clip(weight, -self.limit, self.limit))
+
+
+NAMES = {
+    "r1": R1,
+    "r2": R2,
+    "gradient_penalty": GradientPenalty,
+    "zero_centred": ZeroCentred,
+    "dragan": DRAGAN,
+    "weight_clipping": WeightClipping,
+}
 
 
 def get(penalty):

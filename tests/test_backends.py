@@ -40,7 +40,16 @@ def test_the_same_tests_pass(backend):
         pytest.skip(REASON.format(backend))
     files = [
         f"tests/test_{name}.py"
-        for name in ("gan", "losses", "models", "metrics", "data", "densities", "callbacks")
+        for name in (
+            "gan",
+            "losses",
+            "penalties",
+            "models",
+            "metrics",
+            "data",
+            "densities",
+            "callbacks",
+        )
     ]
     run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
 

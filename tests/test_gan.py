@@ -41,12 +41,31 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-# Derivatives of each loss, for one sample: of the discriminator's with respect to a real and to a
-# fake logit, and of the generator's with respect to a fake logit.
+# Derivatives of each loss, for one real and one fake logit r and f: of the discriminator's with
+# respect to r and to f, and of the generator's with respect to f.
 SLOPES = {
-    "non_saturating": (lambda x: sigmoid(x) - 1, sigmoid, lambda x: sigmoid(x) - 1),
-    "minimax": (lambda x: sigmoid(x) - 1, sigmoid, lambda x: -sigmoid(x)),
-    "least_squares": (lambda x: x - 1, lambda x: x, lambda x: x - 1),
+    "non_saturating": (
+        lambda r, f: sigmoid(r) - 1,
+        lambda r, f: sigmoid(f),
+        lambda r, f: sigmoid(f) - 1,
+    ),
+    "minimax": (
+        lambda r, f: sigmoid(r) - 1,
+        lambda r, f: sigmoid(f),
+        lambda r, f: -sigmoid(f),
+    ),
+    "least_squares": (lambda r, f: r - 1, lambda r, f: f, lambda r, f: f - 1),
+    "wasserstein": (lambda r, f: 0 * r - 1, lambda r, f: 0 * f + 1, lambda r, f: 0 * f - 1),
+    "hinge": (
+        lambda r, f: -1.0 * (r < 1),
+        lambda r, f: 1.0 * (f > -1),
+        lambda r, f: 0 * f - 1,
+    ),
+    "relativistic": (
+        lambda r, f: -sigmoid(f - r),
+        lambda r, f: sigmoid(f - r),
+        lambda r, f: -sigmoid(r - f),
+    ),
 }
 
 
@@ -77,11 +96,12 @@ def reference_round(generator, discriminator, reals, latents, loss, step):
     real_slope, fake_slope, generator_slope = SLOPES[loss]
     for x, z in zip(reals, latents, strict=True):
         fake = z @ w + b
-        on_real, on_fake = real_slope(x @ v + c), fake_slope(fake @ v + c)
+        logits = x @ v + c, fake @ v + c
+        on_real, on_fake = real_slope(*logits), fake_slope(*logits)
         v_gradient = x.T @ on_real / len(x) + fake.T @ on_fake / len(fake)
         c_gradient = on_real.mean(0) + on_fake.mean(0)
         v, c = v - step("v", v_gradient), c - step("c", c_gradient)
-    images_gradient = generator_slope(fake @ v + c) / len(fake) * v.T
+    images_gradient = generator_slope(x @ v + c, fake @ v + c) / len(fake) * v.T
     w_gradient, b_gradient = z.T @ images_gradient, images_gradient.sum(0)
     return [w - step("w", w_gradient), b - step("b", b_gradient)], [v, c]
 
@@ -211,6 +231,10 @@ def test_the_average_is_not_trained_and_has_no_moments():
     assert not gan.ema_generator.trainable_variables
     trainable = len(gan.generator.trainable_variables) + len(gan.discriminator.trainable_variables)
     assert len(gan.trainable_variables) == trainable
+
+
+def test_every_loss_has_a_reference():
+    assert set(SLOPES) == set(losses.NAMES)
 
 
 def test_r1_equals_its_closed_form():

@@ -17,7 +17,8 @@ def value(tensor):
 
 def both(loss, real=REAL, fake=FAKE):
     real, fake = ops.convert_to_tensor(real), ops.convert_to_tensor(fake)
-    return value(loss.discriminator(real, fake)), value(loss.generator(fake))
+    generator = loss.generator(*((fake, real) if loss.paired else (fake,)))
+    return value(loss.discriminator(real, fake)), value(generator)
 
 
 def test_cross_entropy_losses_equal_their_definition():
@@ -47,6 +48,21 @@ def test_finite_where_a_sigmoid_rounds_to_0_or_1(loss):
     huge = np.array([[1e4]], "float32")
     for sign in (1, -1):
         assert np.isfinite(both(loss, sign * huge, -sign * huge)).all()
+
+
+def test_wasserstein_and_hinge_equal_their_definitions():
+    assert both(losses.Wasserstein()) == pytest.approx(
+        (FAKE.mean() - REAL.mean(), -FAKE.mean()), rel=1e-6
+    )
+    margin = np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean()
+    assert both(losses.Hinge()) == pytest.approx((margin, -FAKE.mean()), rel=1e-6)
+
+
+def test_relativistic_equals_its_definition_pair_by_pair():
+    expected = -log_expit(REAL - FAKE).mean(), -log_expit(FAKE - REAL).mean()
+    assert both(losses.Relativistic()) == pytest.approx(expected, rel=1e-6)
+    shifted = both(losses.Relativistic(), REAL + 7, FAKE + 7)
+    assert shifted == pytest.approx(expected, rel=1e-5), "only differences count"
 
 
 def test_get_by_name_or_object():
