@@ -1,65 +1,247 @@
-"""Scores with known answers."""
+"""Features from networks, on whichever backend, and all scores of images at once."""
 
+import json
+
+import keras
 import numpy as np
 import pytest
-from scipy.linalg import sqrtm
 
-import ganlib
-from ganlib.metrics import Classifier, frechet_distance
-
-
-def gaussian(seed, n=400, size=6):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, size)) @ rng.normal(size=(size, size)) + rng.normal(size=size)
+from ganlib import data, metrics
+from ganlib.metrics import Classifier, Inception, frechet_distance, score
 
 
-def test_frechet_distance_equals_its_definition():
-    a, b = gaussian(0), gaussian(1)
-    c, d = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(c + d - 2 * sqrtm(c @ d)).real
-    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-8)
-    assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-8)
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Nobody's cache but the test's own."""
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path))
+    return tmp_path
 
 
-def test_frechet_distance_of_known_gaussians():
-    """Diagonal covariances: |m - n|^2 + sum (s - t)^2, here with moments that the samples have
-    exactly."""
-    signs = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T * np.sqrt(7 / 8)
-    a, b = signs * [1, 2, 3], signs * [2, 2, 5] + [3, 0, 4]
-    assert frechet_distance(a, b) == pytest.approx(25 + 1 + 0 + 4)
+@pytest.fixture
+def digits():
+    return data.load("digits").take(300)
 
 
-def test_frechet_distance_of_a_set_to_itself_is_zero_even_when_degenerate():
-    a = gaussian(0)
-    a[:, 2] = 1.0
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance(np.zeros((5, 3)), np.zeros((4, 3))) == pytest.approx(0)
+def noise(shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
 
 
-def test_frechet_distance_says_what_is_wrong():
-    with pytest.raises(ValueError, match=r"\(3, 2\) and \(3, 4\)"):
-        frechet_distance(np.zeros((3, 2)), np.zeros((3, 4)))
-    with pytest.raises(ValueError, match="at least two"):
-        frechet_distance(np.zeros((1, 2)), np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="not all finite"):
-        frechet_distance(np.full((3, 2), np.nan), np.zeros((3, 2)))
+def mean_and_deviation(images):
+    pixels = images.reshape(len(images), -1) / 255
+    return np.stack([pixels.mean(1), pixels.std(1)], axis=1)
+
+
+# ------------------------------------------------------------------------------- classifier
 
 
 def test_classifier_learns_digits_and_measures_distance():
-    train, held_out = ganlib.data.load("digits").split(0.25)
+    train, held_out = data.load("digits").split(0.25)
     classifier = Classifier(train, epochs=6)
     probabilities = classifier.probabilities(held_out.images)
     assert probabilities.shape == (len(held_out), 10)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
     assert (probabilities.argmax(1) == held_out.labels).mean() > 0.9
     features = classifier.features(held_out.images)
-    assert features.shape == (len(held_out), 64)
+    assert features.shape == (len(held_out), 64) and features.dtype == np.float32
     real = classifier.features(train.images)
-    noise = np.random.default_rng(0).integers(0, 256, held_out.images.shape, dtype="uint8")
-    assert frechet_distance(real, classifier.features(noise)) > 5 * frechet_distance(real, features)
+    noisy = classifier.features(noise(held_out.images.shape))
+    assert frechet_distance(real, noisy) > 5 * frechet_distance(real, features)
 
 
-def test_classifier_needs_labels():
-    images = np.zeros((4, 8, 8, 1), "uint8")
+def test_features_do_not_depend_on_the_batches(digits, monkeypatch):
+    classifier = Classifier(digits, epochs=0)
+    whole = classifier.features(digits.images)
+    monkeypatch.setattr(classifier, "_batch_size", 7)
+    np.testing.assert_allclose(classifier.features(digits.images), whole, rtol=1e-4, atol=1e-5)
+    both = classifier.features_and_probabilities(digits.images)
+    assert [x.shape for x in both] == [(300, 64), (300, 10)]
+
+
+def test_a_trained_classifier_is_found_again_bit_for_bit(digits, folder, monkeypatch):
+    first = Classifier(digits, epochs=1).features(digits.images)
+    (file,) = folder.iterdir()
+    trained = []
+    monkeypatch.setattr(Classifier, "_train", lambda *arguments: trained.append(arguments))
+    again = Classifier(digits, epochs=1)
+    np.testing.assert_array_equal(again.features(digits.images), first)
+    assert not trained
+    # What else it depends on makes another one.
+    Classifier(digits, epochs=1, seed=1)
+    Classifier(digits, epochs=2)
+    Classifier(digits.take(299), epochs=1)
+    Classifier(data.Dataset("mine", digits.images, 9 - digits.labels), epochs=1)
+    assert len(trained) == 4 and len(list(folder.iterdir())) == 5 and file.exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "not an archive", "altered", "emptied"])
+def test_a_damaged_cache_is_trained_again_without_fuss(
+    digits, folder, damage, recwarn, monkeypatch
+):
+    trained = []
+    monkeypatch.setattr(Classifier, "_train", lambda *arguments: trained.append(arguments))
+    first = Classifier(digits).features(digits.images)
+    (file,) = folder.iterdir()
+    content = file.read_bytes()
+    if damage == "altered":
+        with np.load(file) as stored:
+            arrays = dict(stored)
+        arrays["weight_0"] = arrays["weight_0"] + 1
+        np.savez(file, **arrays)
+    else:
+        file.write_bytes({"cut": content[:5000], "not an archive": b"?", "emptied": b""}[damage])
+    np.testing.assert_array_equal(Classifier(digits).features(digits.images), first)
+    assert len(trained) == 2 and list(folder.iterdir()) == [file]
+    Classifier(digits)
+    assert len(trained) == 2  # it was written anew
+    assert not [w for w in recwarn if "ganlib" in str(w.filename)]
+
+
+def test_a_folder_that_takes_no_files_is_no_obstacle(digits, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "file"))
+    assert Classifier(digits, epochs=0).features(digits.images[:2]).shape == (2, 64)
+
+
+def test_classifier_says_what_is_wrong(digits):
+    images = digits.images
     with pytest.raises(ValueError, match="needs labels"):
-        Classifier(ganlib.data.Dataset("mine", images))
+        Classifier(data.Dataset("mine", images))
+    some = digits._subset(np.flatnonzero((digits.labels != 3) & (digits.labels != 8)))
+    with pytest.raises(ValueError, match="'digits'.* has none of '3', '8'"):
+        Classifier(some)
+    classifier = Classifier(digits, epochs=0)
+    assert classifier.name == "classifier of 'digits' (300 images), epochs=0, seed=0"
+    with pytest.raises(ValueError, match=r"on images \(8, 8, 1\), these are \(9, 8, 1\)"):
+        classifier.features(np.zeros((2, 9, 8, 1), "uint8"))
+    for bad in (data.scale(images), images.astype(int), images[0], images[:0], [[1.0]]):
+        with pytest.raises(ValueError, match="Images are uint8"):
+            classifier.features(bad)
+
+
+def test_typefaces_as_classes():
+    glyphs = data.load("glyphs", n=360)
+    modes = metrics.split_by_typeface(glyphs)
+    assert len(modes.class_names) == 180
+    assert (np.bincount(modes.labels, minlength=180) == 2).all()
+    for i in (0, 100):
+        digit, typeface = modes.class_names[modes.labels[i]].split(" in ")
+        assert digit == glyphs.class_names[glyphs.labels[i]]
+        assert typeface == glyphs.typeface_names[glyphs.typefaces[i]]
+    with pytest.raises(ValueError, match="typefaces of 'digits'"):
+        metrics.split_by_typeface(data.load("digits"))
+
+
+# -------------------------------------------------------------------------------- Inception
+
+
+@pytest.fixture
+def small_inception(monkeypatch):
+    """The real one's inputs and outputs, with features that are the mean colour."""
+
+    def network():
+        inputs = keras.Input((299, 299, 3))
+        pooled = keras.layers.GlobalAveragePooling2D(name="avg_pool")(inputs)
+        return keras.Model(inputs, keras.layers.Dense(4, activation="softmax")(pooled))
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", network)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 3), (310, 400, 3)])
+def test_inception_sees_images_of_any_size_in_colour_from_minus_one_to_one(small_inception, shape):
+    levels = np.array([0, 51, 255], "uint8")
+    images = np.broadcast_to(levels[:, None, None, None], (3, *shape))
+    features, probabilities = Inception().features_and_probabilities(images)
+    np.testing.assert_allclose(features, np.tile([[-1], [-0.6], [1]], 3), atol=2e-3)
+    assert probabilities.shape == (3, 4)
+
+
+def test_inception_shrinks_without_aliasing(small_inception):
+    """Stripes one pixel wide turn grey; without a filter they would beat against the new grid."""
+    stripes = np.zeros((1, 600, 700, 1), "uint8")
+    stripes[:, :, ::2] = 255
+    inception = Inception()
+    seen = keras.ops.convert_to_numpy(inception._prepare(stripes))
+    assert seen.shape == (1, 299, 299, 3)
+    assert abs(seen[:, :, 5:-5]).max() < 0.4
+    assert abs(seen.mean()) < 0.01
+
+
+def test_inception_without_its_weights_says_where_they_go(monkeypatch):
+    def unreachable():
+        raise Exception("URL fetch failure on https://storage.example: None -- no network")
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", unreachable)
+    with pytest.raises(FileNotFoundError, match=r"URL fetch failure.*put inception_v3.*\.h5"):
+        Inception()
+
+
+def test_inception_refuses_other_channels(small_inception):
+    with pytest.raises(ValueError, match="1 or 3 channels"):
+        Inception().features(np.zeros((2, 8, 8, 4), "uint8"))
+
+
+# ------------------------------------------------------------------------------- all scores
+
+
+def test_score_with_a_classifier(digits):
+    everything = data.load("digits")
+    held_out = everything._subset(np.arange(300, 700))
+    classifier = Classifier(digits, epochs=10)
+    good = score(digits, held_out.images, classifier, seed=3)
+    assert list(good) == (
+        ["fid", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"]
+        + ["inception_score", "modes", "reverse_kl", "n_real", "n_fake", "features", "seed"]
+    )
+    assert json.loads(json.dumps(good)) == good
+    assert (good["n_real"], good["n_fake"], good["seed"]) == (300, 400, 3)
+    assert good["features"] == classifier.name and good["modes"] == 10
+    features = [classifier.features(x.images) for x in (digits, held_out)]
+    assert good["fid"] == pytest.approx(frechet_distance(*features))
+    ones = score(digits, everything.images[everything.labels == 1], classifier)
+    assert ones["fid"] > 5 * good["fid"] and ones["recall"] < good["recall"] / 2
+    assert ones["inception_score"] < good["inception_score"] / 2
+    assert ones["reverse_kl"] > 1 > 0.2 > good["reverse_kl"]
+    bad = score(digits, noise((400, 8, 8, 1)), classifier)
+    assert bad["fid"] > 5 * good["fid"] and bad["precision"] < good["precision"] / 2
+
+
+def test_score_with_any_function(digits):
+    sizes = []
+
+    def brightness(images):
+        sizes.append(len(images))
+        return mean_and_deviation(images)
+
+    images = np.repeat(digits.images, 3, axis=0)
+    scores = score(images, digits.images, brightness)
+    assert scores["features"] == "brightness" and "inception_score" not in scores
+    assert sizes == [512, 388, 300]  # it is given batches
+    assert scores["fid"] == pytest.approx(0, abs=1e-4)
+
+    inputs = keras.Input((8, 8, 1), dtype="uint8")
+    model = keras.Model(inputs, keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs)))
+    scores = score(digits.images[:150], digits.images[150:], model)
+    assert scores["features"] == model.name and scores["fid"] > 0
+
+
+def test_score_with_inception_has_no_classes_of_the_data(small_inception, digits):
+    scores = score(digits.images[:20], digits.images[20:40], Inception())
+    assert 1 <= scores["inception_score"] <= 4 and "reverse_kl" not in scores
+    assert scores["features"] == "InceptionV3 (Keras, ImageNet)"
+
+
+def test_score_says_what_is_wrong(digits):
+    images = digits.images
+    with pytest.raises(ValueError, match="Images are uint8 .* float32 .*to_uint8"):
+        score(images, data.scale(images), mean_and_deviation)
+    with pytest.raises(ValueError, match="5, where 6 are needed"):
+        score(images, images[:5], mean_and_deviation)
+    with pytest.raises(ValueError, match="not all finite"):
+        score(images, images, lambda x: mean_and_deviation(x) * np.nan)
+    with pytest.raises(ValueError, match=r"\(300, 64\) with \(300, 16\)"):
+        score(images, images[:, :4, :4], lambda x: x.reshape(len(x), -1))
+    classifier = Classifier(digits, epochs=3)
+    with pytest.raises(ValueError, match="samples of class .* where none is expected"):
+        score(np.repeat(images[digits.labels == 1], 3, axis=0), images, classifier)
+    with pytest.warns(UserWarning, match="20 samples do not determine a covariance of 64"):
+        score(images, images[:20], classifier)

@@ -1,6 +1,24 @@
 """How good are samples? Scores of images and features, however they were made."""
 
-from ganlib.metrics.features import Classifier
-from ganlib.metrics.fid import frechet_distance
+from ganlib.metrics.features import Classifier, Inception, extract
+from ganlib.metrics.fid import Moments, frechet_distance
+from ganlib.metrics.isc import inception_score
+from ganlib.metrics.kid import kernel_distance
+from ganlib.metrics.modes import label_modes, mixture_modes, split_by_typeface
+from ganlib.metrics.prdc import prdc
+from ganlib.metrics.scores import score
 
-__all__ = ["Classifier", "frechet_distance"]
+__all__ = [
+    "Classifier",
+    "Inception",
+    "Moments",
+    "extract",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "label_modes",
+    "mixture_modes",
+    "prdc",
+    "score",
+    "split_by_typeface",
+]

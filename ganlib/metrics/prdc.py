@@ -1,0 +1,75 @@
+"""Fidelity and diversity apart: precision and recall, density and coverage."""
+
+import numpy as np
+
+from ganlib.metrics.inputs import blocks, pair
+
+
+def prdc(real_features, fake_features, k=5):
+    """Precision, recall, density and coverage of fake features, by nearest neighbours.
+
+    Let the ball of a sample reach to its k-th nearest neighbour in its own set.
+
+    - precision: share of the fake samples in at least one real ball, and
+    - recall: share of the real samples in at least one fake ball (Kynkaanniemi et al. 2019,
+      equation 2). One outlier with its large ball can lift them.
+    - density: real balls that a fake sample is in, mean over the fake ones, divided by k; 1 is
+      expected of equal distributions, and more is possible (Naeem et al. 2020, section 3).
+    - coverage: share of the real balls that hold a fake sample (the same). For equal
+      distributions `1 - (N-1)...(N-k) / ((N+M-1)...(N+M-k))` is expected, for N = M about 1 - 2^-k.
+
+    Low precision and density say that samples look wrong, low recall and coverage that some kinds
+    are missing. All four depend on k, N and M: compare at equal ones.
+
+    Args:
+        real_features, fake_features: float (N, F) and (M, F), N and M above k.
+        k: neighbours, at least 1.
+
+    Returns:
+        dict of four floats, all in [0, 1] but for the density.
+
+    Raises:
+        ValueError: the features differ in length or are not finite, k is below 1, or N or M is not
+            above k.
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}: a ball reaches to a neighbour, the first or a later one.")
+    real, fake = pair(real_features, fake_features, least=k + 1)
+    real_radii, fake_radii = _squared_radii(real, k), _squared_radii(fake, k)
+    precise, recalled, covered = (np.zeros(len(x), bool) for x in (fake, real, real))
+    inside = 0
+    for rows, a in blocks(real):
+        for columns, b in blocks(fake):
+            squares = _squared_distances(a, b)
+            in_real = squares <= real_radii[rows, None]
+            precise[columns] |= in_real.any(axis=0)
+            covered[rows] |= in_real.any(axis=1)
+            inside += np.count_nonzero(in_real)
+            recalled[rows] |= (squares <= fake_radii[columns]).any(axis=1)
+    return {
+        "precision": float(precise.mean()),
+        "recall": float(recalled.mean()),
+        "density": float(inside / (k * len(fake))),
+        "coverage": float(covered.mean()),
+    }
+
+
+def _squared_radii(x, k):
+    """Squared distance of each row of x to its k-th nearest other row."""
+    nearest = np.full((len(x), k), np.inf)
+    for rows, a in blocks(x):
+        for columns, b in blocks(x):
+            squares = _squared_distances(a, b)
+            if rows == columns:
+                np.fill_diagonal(squares, np.inf)  # nobody is a neighbour of himself
+            candidates = np.hstack([nearest[rows], squares])
+            nearest[rows] = np.partition(candidates, k - 1, axis=1)[:, :k]
+    return nearest.max(axis=1)
+
+
+def _squared_distances(a, b):
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)
+    least = 1e-12 * squares
+    squares -= 2 * a @ b.T
+    squares[squares < least] = 0  # equal samples, were it not for rounding
+    return squares
