@@ -7,16 +7,12 @@ cache folder). `load("path/to/folder")` reads the user's own images as they are 
 Images are uint8 (N, H, W, C) here; `Dataset.batches` gives what `fit` takes: float32 in [-1, 1].
 """
 
-import contextlib
 import difflib
 import functools
 import hashlib
 import inspect
 import os
 import socket
-import sys
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +20,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ganlib import batches, glyphs
+from ganlib import batches, cache, glyphs
 from ganlib.densities import Density, Mixture, SwissRoll, grid, ring, swiss_roll
 
 __all__ = [
@@ -33,8 +29,6 @@ __all__ = [
     "ImageFolder",
     "Mixture",
     "SwissRoll",
-    "data_folder",
-    "digest",
     "grid",
     "load",
     "ring",
@@ -210,33 +204,17 @@ def load(name, seed: int = 0, **options) -> Dataset:
     return loader(text, seed, **options)
 
 
-# What reading a missing or damaged .npz file raises.
-_NOT_AN_NPZ = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-
-
 # ------------------------------------------------------------------------------------ glyphs
 
 
 def _glyphs(name, seed, n=10_000) -> Dataset:
     if n < 1:
         raise ValueError(f"glyphs needs n >= 1, it was given {n}")
-    file = data_folder() / f"glyphs-v{glyphs.VERSION}-seed{seed}-n{n}.npz"
-    try:
-        with np.load(file) as cached:
-            arrays = [cached[key] for key in ("images", "labels", "typefaces")]
-            if str(cached["digest"]) != digest(*arrays):
-                raise ValueError("not what was written")
-    except _NOT_AN_NPZ:
-        # Not there, or damaged: draw them again. The cache only saves time.
+    key = f"glyphs-v{glyphs.VERSION}-seed{seed}-n{n}"
+    arrays = cache.kept(key)
+    if arrays is None:
         arrays = glyphs.draw(n, seed)
-        images, labels, typefaces = arrays
-        _save(
-            file,
-            images=images,
-            labels=labels,
-            typefaces=typefaces,
-            digest=np.array(digest(*arrays)),
-        )
+        cache.keep(key, arrays)
     images, labels, typefaces = arrays
     return Dataset(name, images, labels, glyphs.DIGITS, typefaces, glyphs.TYPEFACES)
 
@@ -285,32 +263,6 @@ _STORED = {
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def data_folder() -> Path:
-    """Where data sets are kept: `$GANLIB_DATA`, or "ganlib" in the user's cache folder."""
-    if os.environ.get("GANLIB_DATA"):
-        return Path(os.environ["GANLIB_DATA"]).expanduser()
-    home = Path.home()
-    if sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        cache = home / "Library" / "Caches"
-    else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return cache / "ganlib"
-
-
-def digest(*arrays) -> str:
-    """SHA-256 over the shape, dtype and bytes of each array, in hexadecimal."""
-    total = hashlib.sha256()
-    for array in arrays:
-        array = np.ascontiguousarray(array)
-        # Little-endian, so that the digest is the same on every machine.
-        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        total.update(f"{array.shape}{array.dtype.str}".encode())
-        total.update(array.data)
-    return total.hexdigest()
-
-
 def _digits(name, seed) -> Dataset:
     from sklearn.datasets import load_digits
 
@@ -322,7 +274,7 @@ def _digits(name, seed) -> Dataset:
 def _from_file(name, seed, split="train") -> Dataset:
     if split not in ("train", "test"):
         raise ValueError(f"load({name!r}) has no split {split!r}: use 'train' or 'test'")
-    file = data_folder() / f"{name}.npz"
+    file = cache.folder() / f"{name}.npz"
     arrays = _read(name, file) if file.exists() else _fetch(name, file)
     x, y = (arrays[f"{axis}_{split}"] for axis in "xy")
     stored = _STORED[name]
@@ -336,7 +288,7 @@ def _read(name, file) -> dict[str, np.ndarray]:
             arrays = _canonical({key: stored[key] for key in _ARRAYS})
     except PermissionError:
         raise ValueError(f"{file} cannot be read: allow yourself to read it") from None
-    except _NOT_AN_NPZ:
+    except cache.UNREADABLE:
         expected = _STORED[name].digest
         raise ValueError(
             f"{file} is damaged, the arrays {', '.join(_ARRAYS)} cannot be read from it "
@@ -360,7 +312,7 @@ def _canonical(arrays) -> dict[str, np.ndarray]:
 def _difference(name, arrays) -> str | None:
     """What shows that `arrays` are not the data set `name`, or None."""
     stored = _STORED[name]
-    found = digest(*(arrays[key] for key in _ARRAYS))
+    found = cache.digest(*(arrays[key] for key in _ARRAYS))
     if stored.digest:
         return None if found == stored.digest else f"expected digest {stored.digest}, found {found}"
     for part, count in zip(("train", "test"), stored.counts, strict=True):
@@ -391,7 +343,7 @@ def _fetch(name, file) -> dict[str, np.ndarray]:
         (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception
         raise FileNotFoundError(
-            f"{name} is not in {file.parent} and could not be downloaded ({_first_line(error)}): "
+            f"{name} is not in {file.parent} and could not be downloaded ({first_line(error)}): "
             f"put {file.name} (arrays {', '.join(_ARRAYS)}) there, or set GANLIB_DATA to the "
             "folder that holds it"
         ) from None
@@ -401,25 +353,12 @@ def _fetch(name, file) -> dict[str, np.ndarray]:
     problem = _difference(name, arrays)
     if problem:
         raise ValueError(f"what Keras downloaded is not {name}: {problem}")
-    _save(file, **arrays)
+    cache.save(file, **arrays)
     return arrays
 
 
-def _first_line(error) -> str:
+def first_line(error) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _save(file: Path, **arrays) -> None:
-    """Write an .npz file whole or not at all; a folder that takes no files is no error."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(part, "wb") as stream:
-                np.savez_compressed(stream, **arrays)
-            os.replace(part, file)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------- a folder of images

@@ -1,5 +1,7 @@
 """A GAN is two models, a loss and a few rules. The rules, one training round, are written here."""
 
+import time
+
 import keras
 import numpy as np
 from keras import ops
@@ -298,14 +300,18 @@ class _FiniteLosses(keras.callbacks.Callback):
     async_safe = True  # Keras may call it from a thread, so that JAX does not wait for every step
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+        self.epoch, self.broken = epoch, []
 
     def on_train_batch_end(self, batch, logs=None):
         for player in ("discriminator", "generator"):
             loss = logs[f"{player}_loss"]
             if not np.isfinite(loss):
-                raise FloatingPointError(
-                    f"The {player}'s loss is {loss} at step {batch + 1} of epoch {self.epoch + 1}: "
-                    "try a lower learning rate, clipped gradients (clipnorm) or a gradient "
-                    "penalty, and check that the data are finite and images lie in [-1, 1]."
-                )
+                self.broken.append((batch, player, float(loss)))
+        if self.broken:
+            time.sleep(0.1)  # the thread of an earlier step may be a little later than this one
+            step, player, loss = min(self.broken)
+            raise FloatingPointError(
+                f"The {player}'s loss is {loss} at step {step + 1} of epoch {self.epoch + 1}: "
+                "try a lower learning rate, clipped gradients (clipnorm) or a gradient "
+                "penalty, and check that the data are finite and images lie in [-1, 1]."
+            )

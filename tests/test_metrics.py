@@ -85,7 +85,7 @@ def test_a_damaged_cache_is_trained_again_without_fuss(
     if damage == "altered":
         with np.load(file) as stored:
             arrays = dict(stored)
-        arrays["weight_0"] = arrays["weight_0"] + 1
+        arrays["array_0"] = arrays["array_0"] + 1
         np.savez(file, **arrays)
     else:
         file.write_bytes({"cut": content[:5000], "not an archive": b"?", "emptied": b""}[damage])

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ganlib import data
+from ganlib import cache, data
 
 
 class _Extractor:
@@ -43,7 +43,7 @@ class Classifier(_Extractor):
 
     It knows what tells the classes of one data set apart and nothing else: scores from its features
     compare with no others, Inception's least of all. The trained weights are kept in the data
-    folder (`ganlib.data.data_folder`) and found there by the next one of the same data and
+    folder (`ganlib.cache.folder`) and found there by the next one of the same data and
     arguments.
 
     Args:
@@ -84,11 +84,11 @@ class Classifier(_Extractor):
         x = layers.Dense(64, activation="relu", kernel_initializer=he())(layers.Flatten()(x))
         classes = layers.Dense(len(self.class_names), kernel_initializer=he())(x)
         self.model = keras.Model(inputs, [x, layers.Softmax()(classes)])
-        file = data.data_folder() / f"classifier-{self._key(dataset, epochs, seed)}.npz"
-        weights = _load_weights(file)
+        key = f"classifier-{self._key(dataset, epochs, seed)}"
+        weights = cache.kept(key)
         if weights is None:
             self._train(keras.Model(inputs, classes), dataset, epochs, seed)
-            _save_weights(file, self.model.get_weights())
+            cache.keep(key, self.model.get_weights())
         else:
             self.model.set_weights(weights)
         self.model.trainable = False  # spares PyTorch the notes for a gradient
@@ -97,7 +97,7 @@ class Classifier(_Extractor):
         """A name for the weights: all that they depend on, except the machine."""
         settings = (self._VERSION, keras.__version__, keras.config.backend(), epochs, seed)
         key = hashlib.sha256(repr((settings, dataset.image_shape, self.class_names)).encode())
-        key.update(data.digest(dataset.labels).encode())
+        key.update(cache.digest(dataset.labels).encode())
         for start in range(0, len(dataset), 512):  # a folder's images are read as they are needed
             key.update(dataset.images[start : start + 512].tobytes())
         return key.hexdigest()[:24]
@@ -145,7 +145,7 @@ class Inception(_Extractor):
         except Exception as error:  # Keras raises a bare Exception
             folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
             raise FileNotFoundError(
-                f"InceptionV3's weights could not be downloaded ({data._first_line(error)}): "
+                f"InceptionV3's weights could not be downloaded ({data.first_line(error)}): "
                 "put inception_v3_weights_tf_dim_ordering_tf_kernels.h5, from "
                 "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/, "
                 f"into {folder}; or use a Classifier, which needs no network."
@@ -199,18 +199,3 @@ def _in_batches(function, images, size):
     # To NumPy batch by batch: a tensor of PyTorch's would hold on to all that led to it.
     arrays = [list(map(ops.convert_to_numpy, part)) for part in parts]
     return [np.concatenate(column) for column in zip(*arrays, strict=True)]
-
-
-def _load_weights(file):
-    """The weights kept in a file, or None if it is missing or damaged: then they are trained."""
-    try:
-        with open(file, "rb") as stream, np.load(stream) as stored:
-            weights = [stored[f"weight_{i}"] for i in range(len(stored.files) - 1)]
-            return weights if str(stored["digest"]) == data.digest(*weights) else None
-    except data._NOT_AN_NPZ:
-        return None
-
-
-def _save_weights(file, weights):
-    arrays = {f"weight_{i}": weight for i, weight in enumerate(weights)}
-    data._save(file, **arrays, digest=np.array(data.digest(*weights)))

@@ -1,0 +1,69 @@
+"""Arrays kept in files: where, how to know them again, and how to lose nothing."""
+
+import contextlib
+import hashlib
+import os
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+# What reading a file raises that is missing, cut, or no .npz at all.
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+def folder() -> Path:
+    """Where data sets are kept: `$GANLIB_DATA`, or "ganlib" in the user's cache folder."""
+    if os.environ.get("GANLIB_DATA"):
+        return Path(os.environ["GANLIB_DATA"]).expanduser()
+    home = Path.home()
+    if sys.platform == "win32":
+        cache = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        cache = home / "Library" / "Caches"
+    else:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return cache / "ganlib"
+
+
+def digest(*arrays) -> str:
+    """SHA-256 over the shape, dtype and bytes of each array, in hexadecimal."""
+    total = hashlib.sha256()
+    for array in arrays:
+        array = np.ascontiguousarray(array)
+        # Little-endian, so that the digest is the same on every machine.
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        total.update(f"{array.shape}{array.dtype.str}".encode())
+        total.update(array.data)
+    return total.hexdigest()
+
+
+def save(file: Path, **arrays) -> None:
+    """Write an .npz file whole or not at all; a folder that takes no files is no error."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(part, "wb") as stream:
+                np.savez_compressed(stream, **arrays)
+            os.replace(part, file)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def keep(name: str, arrays: list) -> None:
+    """Keep arrays that took long to make, under a name that says all that they depend on."""
+    numbered = {f"array_{i}": array for i, array in enumerate(arrays)}
+    save(folder() / f"{name}.npz", **numbered, digest=np.array(digest(*arrays)))
+
+
+def kept(name: str) -> list | None:
+    """The arrays kept under that name, or None if they are not there or damaged."""
+    try:
+        with open(folder() / f"{name}.npz", "rb") as stream, np.load(stream) as stored:
+            arrays = [stored[f"array_{i}"] for i in range(len(stored.files) - 1)]
+            return arrays if str(stored["digest"]) == digest(*arrays) else None
+    except UNREADABLE:
+        return None
