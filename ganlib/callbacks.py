@@ -1,5 +1,6 @@
 """Keras callbacks for `GAN.fit`."""
 
+import numbers
 import time
 
 import keras
@@ -25,6 +26,50 @@ class Snapshots(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.images.append(self.model.sample(latents=self.latents))
+
+
+class Monitor(keras.callbacks.Callback):
+    """Score the generator's samples while it trains: what the losses do not tell.
+
+    The scores also join the epoch's `logs`, so that callbacks after this one in the list can act on
+    them: `keras.callbacks.ModelCheckpoint(file, monitor="fid", save_best_only=True)`.
+
+    Args:
+        score: function of what `GAN.sample(latents=latents)` gives, to a number or a dict of them,
+            such as `lambda images: metrics.score(real, images, classifier)`. Entries of the dict
+            that are not numbers are left out.
+        latents: float32 (n, latent_dim), the same every time.
+        every: epochs from one score to the next.
+
+    Attributes:
+        epoch: the epochs after which it scored, counted from 1.
+        history: dict of lists, a value for each of them; a lone number is called "score".
+    """
+
+    def __init__(self, score, latents, every=1):
+        super().__init__()
+        self.score, self.latents, self.every = score, latents, every
+        self.epoch, self.history = [], {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        scores = self.score(self.model.sample(latents=self.latents))
+        scores = scores if isinstance(scores, dict) else {"score": scores}
+        scores = {name: float(x) for name, x in scores.items() if isinstance(x, numbers.Real)}
+        self.epoch.append(epoch + 1)
+        for name, value in scores.items():
+            self.history.setdefault(name, []).append(value)
+        logs.update(scores)
+
+    def best(self, name="fid", choose=min):
+        """The best value of a score so far and the epoch it was reached after: (value, epoch).
+
+        Args:
+            choose: `min`, or `max` for a score that should be high.
+        """
+        value = choose(self.history[name])
+        return value, self.epoch[self.history[name].index(value)]
 
 
 class StopAfter(keras.callbacks.Callback):
