@@ -1,6 +1,6 @@
 """How soon is it good? The book's DCGAN beside two that many readers start from, on MNIST.
 
-    python benchmarks/time_to_quality.py [--seconds 900] [--dataset mnist]
+    python benchmarks/time_to_quality.py [--seconds 900] [--dataset mnist] [--output FILE]
 
 Three recipes train in turns, from one score to the next, so that a busy hour of the machine slows
 all of them: the TensorFlow tutorial's DCGAN, the one of the Keras-GAN collection, and the book's.
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import ganlib
+from ganlib import environment
 
 import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
 import tensorflow as tf  # isort: skip
@@ -183,8 +184,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=900, help="of training for each recipe")
     parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--output", type=Path, help="a JSON file for the trails")
+    parser.add_argument("--output", type=Path, help="a JSON file for the scores and the machine")
     arguments = parser.parse_args()
+    about = {  # before the long part: the files may change meanwhile
+        "git": environment.git_state(Path(__file__).parent),
+        "hardware": environment.hardware(),
+        "versions": environment.versions(keras.config.backend()),
+    }
     data, held_out = ganlib.data.load(arguments.dataset).split(5000 / 60_000)
     judge = ganlib.metrics.Classifier(data, epochs=2)
     real = judge.features(held_out.images)
@@ -213,7 +219,8 @@ def main():
             f"{'never' if quarter is None else format(quarter, '.0f'):>16}"
         )
     if arguments.output:
-        arguments.output.write_text(json.dumps(trails, indent=2) + "\n")
+        record = {**about, "dataset": arguments.dataset, "trails": trails}
+        arguments.output.write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":
