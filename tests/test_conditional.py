@@ -149,8 +149,7 @@ def dcgan(seen=True, norm="batch", **rules):
 LABELS = np.arange(6) % K
 
 
-@pytest.mark.parametrize("seen", [True, False])
-@pytest.mark.parametrize("loss", ["hinge", "relativistic"])
+@pytest.mark.parametrize("loss,seen", [("hinge", True), ("relativistic", False)])
 def test_trains_whether_or_not_the_discriminator_sees_labels(loss, seen):
     gan = dcgan(seen, loss=loss, n_critic=2, ema=0.9)
     history = gan.fit(dataset(32).batches(16, labels=True), verbose=0).history
@@ -175,21 +174,19 @@ def test_labels_that_no_model_takes_are_passed_over():
     results = []
     for labels in (False, True):
         keras.utils.set_random_seed(0)
-        gan = GAN(models.dcgan.generator(SHAPE, 8, 8), models.dcgan.discriminator(SHAPE, 8))
+        gan = GAN(models.mlp.generator(SHAPE, 4, (8,)), models.mlp.discriminator(SHAPE, (8,)))
         gan.compile()
-        gan.fit(dataset().batches(16, labels=labels), verbose=0)
+        gan.fit(dataset(32).batches(16, labels=labels), verbose=0)
         results.append(gan.get_weights())
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_labels_of_any_usual_form_are_the_same():
-    results = []
-    y = dataset().labels
+    results, y = [], np.arange(16) % K
     for labels in (y, y.astype("uint8"), y[:, None]):
-        gan = dcgan()
-        images = ganlib.data.scale(dataset().images)
-        gan.fit(images, labels, batch_size=16, shuffle=False, verbose=0)
+        gan = linear_gan()
+        gan.fit(draw(1, 16, 2), labels, batch_size=8, shuffle=False, verbose=0)
         results.append(gan.get_weights())
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
@@ -300,8 +297,10 @@ def test_orthogonal_penalty_leaves_filters_that_are_orthogonal_alone():
 # ---------------------------------------------------------------------------- mixed precision
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_gives_finite_losses_in_float32(policy):
+    if policy == "mixed_bfloat16" and keras.backend.backend() == "jax":
+        pytest.skip("it takes JAX long to compile each operation by itself; float16 is the harder")
     keras.config.set_dtype_policy(policy)
     try:
         keras.utils.set_random_seed(0)
@@ -336,42 +335,39 @@ def test_mixed_precision_gives_finite_losses_in_float32(policy):
 
 
 def test_labels_given_to_an_unconditional_generator():
-    gan = GAN(models.dcgan.generator(SHAPE, 8, 8), models.dcgan.discriminator(SHAPE, 8))
+    gan = GAN(models.mlp.generator((2,)), models.mlp.discriminator((2,)))
     with pytest.raises(ValueError, match="takes no labels: sample without them"):
         gan.sample(3, labels=[0, 1, 2])
 
 
 def test_labels_missing_from_a_conditional_one():
-    gan = dcgan()
+    gan = linear_gan()
     with pytest.raises(ValueError, match=r"needs whole numbers from 0 to 2, one for each image"):
         gan.sample(3)
     with pytest.raises(ValueError, match=r"fit was given none: use fit\(images, labels\)"):
-        gan.fit(dataset().batches(16), verbose=0)
+        gan.fit(draw(1, 16, 2), batch_size=8, verbose=0)
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 3], [-1, 0, 1], 3, [0.5, 1, 2], ["a", "b", "c"]])
 def test_labels_out_of_range_in_sampling(labels):
     with pytest.raises(ValueError, match="whole numbers from 0 to 2 for this generator, not "):
-        dcgan().sample(3, labels=labels)
+        linear_gan().sample(3, labels=labels)
 
 
 @pytest.mark.parametrize("stray", [K, -1])
 def test_labels_out_of_range_in_training(stray):
     labels = np.arange(96) % K
     labels[37] = stray  # in the third batch of 16
-    gan = dcgan()
+    gan = linear_gan()
     with pytest.raises(ValueError, match="step 3 of epoch 1 are not all from 0 to 2"):
-        gan.fit(
-            ganlib.data.scale(dataset().images), labels, batch_size=16, shuffle=False, verbose=0
-        )
+        gan.fit(draw(1, 96, 2), labels, batch_size=16, shuffle=False, verbose=0)
 
 
 def test_labels_of_another_number_or_form():
     with pytest.raises(ValueError, match=r"4 samples need labels of shape \(4,\)"):
-        dcgan().sample(4, labels=[0, 1, 2])
-    images = ganlib.data.scale(dataset().images)
+        linear_gan().sample(4, labels=[0, 1, 2])
     with pytest.raises(ValueError, match=r"of shape \(N,\), not \(.*, 3\)"):
-        dcgan().fit(images, np.eye(K)[dataset().labels], batch_size=16, verbose=0)
+        linear_gan().fit(draw(1, 16, 2), np.eye(K)[np.arange(16) % K], batch_size=8, verbose=0)
 
 
 def test_only_the_discriminator_takes_labels():
@@ -382,10 +378,10 @@ def test_only_the_discriminator_takes_labels():
 @pytest.mark.parametrize("truncation", [0, -0.5, 1.1, 2])
 def test_truncation_is_a_bound_up_to_one(truncation):
     with pytest.raises(ValueError, match="above 0 and at most 1, not"):
-        dcgan().sample(3, labels=0, truncation=truncation)
+        linear_gan().sample(3, labels=0, truncation=truncation)
 
 
 def test_truncation_beside_latents():
-    gan = dcgan()
+    gan = linear_gan()
     with pytest.raises(ValueError, match="it was given latents"):
         gan.sample(latents=gan.latents(3), labels=0, truncation=0.5)
