@@ -130,11 +130,13 @@ class GAN(keras.Model):
         # One optimizer in Keras's eyes: fit, saving and JAX's state then see the moments of both
         # players.
         generators = {id(v) for v in self.generator.trainable_variables}
-        # Gradients in half precision would vanish. Keras's own scale adapts, but knows one player.
-        scale = 1024.0 if self.dtype_policy.name == "mixed_float16" else None
+        # In half precision small gradients would vanish. Keras's own loss scale adapts itself, but
+        # only to one player.
+        half = any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
         super().compile(
             optimizer=keras.optimizers.MultiOptimizer(
-                lambda v: players[id(v) not in generators], loss_scale_factor=scale
+                lambda v: players[id(v) not in generators],
+                loss_scale_factor=1024.0 if half else None,
             ),
             **{"auto_scale_loss": False, **kwargs},
         )
@@ -182,7 +184,7 @@ class GAN(keras.Model):
             parts.append(ops.split(labels, self.n_critic))
         logs = self.round(*parts)
         if self.classes:
-            # No backend can raise from here; `fit` knows what an accuracy of NaN means.
+            # A compiled step cannot raise; `_FiniteLosses` knows what an accuracy of NaN means.
             logs["real_accuracy"] = ops.where(stray, np.nan, logs["real_accuracy"])
         for name, value in logs.items():
             self.means[name].update_state(value)
@@ -446,18 +448,19 @@ class _FiniteLosses(keras.callbacks.Callback):
         self.epoch, self.broken = epoch, []
 
     def on_train_batch_end(self, batch, logs=None):
-        if np.isnan(logs["real_accuracy"]):
-            raise ValueError(
-                f"The labels of step {batch + 1} of epoch {self.epoch + 1} are not all from 0 to "
-                f"{self.model.classes - 1}, the classes that the generator was built for."
-            )
-        for player in ("discriminator", "generator"):
-            loss = logs[f"{player}_loss"]
-            if not np.isfinite(loss):
-                self.broken.append((batch, player, float(loss)))
+        # An accuracy is finite, whatever the logits, except where `_step` says that labels are not.
+        for name in ("discriminator_loss", "generator_loss", "real_accuracy"):
+            if not np.isfinite(logs[name]):
+                self.broken.append((batch, name, float(logs[name])))
         if self.broken:
             time.sleep(0.1)  # the thread of an earlier step may be a little later than this one
-            step, player, loss = min(self.broken)
+            step, name, loss = min(self.broken)
+            if name == "real_accuracy":
+                raise ValueError(
+                    f"The labels of step {step + 1} of epoch {self.epoch + 1} are not all from 0 "
+                    f"to {self.model.classes - 1}, the classes that the generator was built for."
+                )
+            player = name.removesuffix("_loss")
             raise FloatingPointError(
                 f"The {player}'s loss is {loss} at step {step + 1} of epoch {self.epoch + 1}: "
                 "try a lower learning rate, clipped gradients (clipnorm) or a gradient "

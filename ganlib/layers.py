@@ -21,12 +21,14 @@ def matrix(layer):
     A convolution's inputs are the numbers that one application of its kernel sees; a column of the
     matrix is a filter. Float32, differentiable.
     """
-    if isinstance(layer, layers.Embedding):
-        return ops.convert_to_tensor(layer.embeddings)
-    kernel = ops.convert_to_tensor(layer.kernel)
+    kernel = ops.convert_to_tensor(_kernel(layer))
     if "Transpose" in type(layer).__name__:  # the only kernels with the outputs before the inputs
         kernel = ops.swapaxes(kernel, -1, -2)
     return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+
+def _kernel(layer):
+    return layer.embeddings if isinstance(layer, layers.Embedding) else layer.kernel
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
@@ -82,8 +84,7 @@ class SpectralNormalization(layers.Wrapper):
 
     def call(self, inputs, training=False):
         sigma = ops.maximum(self.sigma(training), 1e-12)
-        kernel = getattr(self.layer, "embeddings", None)
-        kernel = self.layer.kernel if kernel is None else kernel
+        kernel = _kernel(self.layer)
         # The scope replaces the kernel while the layer computes. On JAX a scope hides the one
         # around it, so that it must carry the layer's other variables too.
         values = [(v, v.value) for v in self.layer.variables if v is not kernel]
@@ -273,7 +274,7 @@ class Projection(layers.Layer):
 def classes(model):
     """How many classes the labels that a model takes may have, or None if no layer says.
 
-    `Embedding` and `JoinLabels` do; what sits below the first layers of a model is searched too.
+    `Embedding` and `JoinLabels` do, also inside of other layers.
     """
     known = [
         layer.input_dim if isinstance(layer, layers.Embedding) else layer.classes
