@@ -245,7 +245,9 @@ def test_every_setting_that_the_page_names_can_be_chosen(ask):
             r'<select data-setting="(\w+)">(.*?)</select>', RAW[0], re.DOTALL
         )
     }
-    offered = {name: {value or text for value, text in options} for name, options in choices.items()}
+    offered = {
+        name: {value or text for value, text in options} for name, options in choices.items()
+    }
     defaults = ask("defaults")
     assert set(offered) | {"seed"} == set(defaults)
     assert len(EXPERIMENTS) == PAGE.count("data-lab-set-up") == 6
@@ -259,3 +261,274 @@ def test_the_defaults_cover_the_ring(ask, seed):
     seen = ask("play", settings={"seed": seed}, rounds=1500, every=100)
     assert min(s["covered"] for s in seen[-3:]) >= 7
     assert seen[-1]["share"] > 0.5
+
+
+@pytest.fixture
+def play(ask):
+    """Play an experiment of the page, with changes of its settings, and hand back what was seen."""
+
+    def play(name, seed, rounds, every=50, then=None, **changes):
+        settings = {**EXPERIMENTS[name], **changes, "seed": seed}
+        return ask("play", settings=settings, rounds=rounds, every=every, then=then)
+
+    return play
+
+
+def mean(seen, name, start=None, stop=None):
+    return np.mean([look[name] for look in seen[start:stop]])
+
+
+experiment = pytest.mark.parametrize("seed", (0, 1))
+
+
+@experiment
+def test_a_generator_that_runs_away_collapses(play, seed):
+    greedy = play("collapse", seed, rounds=300, every=10)
+    assert max(look["covered"] for look in greedy[5:]) <= 2
+    fair = play("collapse", seed, rounds=1500, generatorSteps=1)
+    assert mean(fair, "covered", -5) >= 6
+
+
+@experiment
+def test_momentum_makes_the_game_swing(play, seed):
+    def furthest(**changes):
+        seen = play("momentum", seed, rounds=800, every=10, **changes)
+        return max(np.hypot(*look["centre"]) for look in seen)
+
+    assert furthest() > 2
+    assert furthest(momentum=0) < 1
+
+
+@experiment
+def test_r1_calms_the_game(play, seed):
+    then = {"round": 2001, "settings": {"penalty": "r1", "weight": 0.1}}
+    seen = play("calm", seed, rounds=2500, then=then)
+    before, after = slice(30, 40), slice(-4, None)
+    looks = [mean(seen, "pull", part.start, part.stop) for part in (before, after)]
+    assert looks[1] < looks[0] / 3
+    pays = [mean(seen, "discriminatorLoss", part.start, part.stop) for part in (before, after)]
+    assert pays[0] + 0.05 < pays[1] < np.log(4) + 0.02
+
+
+@experiment
+def test_the_loss_of_a_critic_follows_the_samples(play, seed):
+    seen = play("wasserstein", seed, rounds=600, every=20)
+    pays = [mean(seen, "discriminatorLoss", k, k + 5) for k in range(0, 30, 5)]
+    share = [mean(seen, "share", k, k + 5) for k in range(0, 30, 5)]
+    assert np.corrcoef(pays, share)[0, 1] > 0.8
+    assert min(pays) < -0.6 and -0.45 < pays[-1] < 0
+    assert seen[-1]["covered"] >= 6
+
+
+def test_the_loss_of_a_classifier_does_not(play):
+    seen = play("uninformative", 0, rounds=1500, every=20)
+    none, all_of_them = seen[:5], seen[-5:]
+    assert mean(none, "covered") < 1 and mean(all_of_them, "covered") >= 7
+    pays = [mean(part, "discriminatorLoss") for part in (none, all_of_them)]
+    assert pays[0] == pytest.approx(pays[1], abs=0.12)
+
+
+@experiment
+def test_a_discriminator_that_is_too_good_gives_no_gradient(ask, seed):
+    settings = {**EXPERIMENTS["too-good"], "seed": seed}
+    minimax = ask("discriminatorAlone", settings=settings, updates=300)
+    settings["loss"] = "non_saturating"
+    other = ask("discriminatorAlone", settings=settings, updates=300)
+    assert minimax["loss"] == other["loss"] < 0.1
+    assert minimax["after"] < minimax["before"] / 2
+    assert other["after"] > 20 * minimax["after"]
+
+
+# ------------------------------------------------------------------------------ in the page
+
+
+@pytest.fixture
+def lab(browser, tmp_path):
+    """Open the lab alone, as a file without a server, and collect what the console complains of."""
+    shutil.copytree(BOOK / "_static", tmp_path / "_static")
+    (tmp_path / "book").mkdir()
+    path = tmp_path / "book" / "lab.html"
+    buttons = "".join(RAW[1:])
+    path.write_text(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>GAN lab</title>"
+        f"<figure id=gan-lab-still>a still figure</figure>{RAW[0]}{buttons}",
+        encoding="utf-8",
+    )
+    contexts = []
+
+    def open_lab(width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: said.type == "error" and page.complaints.append(said.text),
+        )
+        page.goto(path.as_uri())
+        return page
+
+    yield open_lab
+    for context in contexts:
+        assert context.pages[0].complaints == []
+        context.close()
+
+
+def text(page, name):
+    return page.inner_text(f'[data-lab="{name}"]')
+
+
+def press(page, name):
+    page.click(f'[data-lab="{name}"]')
+
+
+def pixels(page, name):
+    return page.evaluate(f"""document.querySelector('[data-lab="{name}"]').toDataURL()""")
+
+
+def test_the_page_runs_pauses_and_resets(lab):
+    page = lab()
+    assert page.is_hidden("#gan-lab-still")
+    first = pixels(page, "plane")
+    press(page, "run")
+    page.wait_for_function("ganlab.page.game().rounds >= 30")
+    assert text(page, "run") == "Pause"
+    press(page, "run")
+    assert text(page, "run") == "Run"
+    rounds = page.evaluate("ganlab.page.game().rounds")
+    assert text(page, "round") == str(rounds)
+    assert text(page, "status") == f"Paused. Round {rounds}: {text(page, 'covered')} modes covered."
+    assert pixels(page, "plane") != first
+    press(page, "reset")
+    assert (text(page, "round"), text(page, "covered")) == ("0", "0 of 8")
+    assert pixels(page, "plane") == first
+
+
+def test_the_page_plays_the_game_that_the_tests_play(lab, ask):
+    page = lab()
+    page.select_option('[data-setting="loss"]', "hinge")
+    page.fill('[data-setting="seed"]', "3")
+    page.keyboard.press("Tab")
+    page.evaluate("for (let i = 0; i < 20; i++) ganlab.page.game().round()")
+    shown = page.evaluate("ganlab.page.game().discriminatorLoss")
+    (seen,) = ask("play", settings={"loss": "hinge", "seed": 3}, rounds=20, every=20)
+    assert shown == pytest.approx(seen["discriminatorLoss"], rel=1e-6)
+
+
+def test_one_player_can_step_alone(lab):
+    page = lab()
+    press(page, "step-discriminator")
+    page.select_option('[data-lab="presses"]', "10")
+    press(page, "step-generator")
+    press(page, "step-generator")
+    assert text(page, "updates") == "1, 20"
+
+
+def test_every_experiment_can_be_set_up(lab):
+    page = lab()
+    for name, settings in EXPERIMENTS.items():
+        page.click(f'[data-name="{name}"]')
+        now = page.evaluate("ganlab.page.game().settings")
+        assert now == {**page.evaluate("ganlab.DEFAULTS"), **settings}
+        assert page.evaluate("document.activeElement.dataset.lab") == "run"
+
+
+def test_everything_works_from_the_keyboard(lab):
+    page = lab()
+    order = []
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        name = page.evaluate(
+            "(({dataset: d}) => d.lab ?? d.setting ?? d.name)(document.activeElement)"
+        )
+        order.append(name)
+    assert order[:5] == ["run", "step-discriminator", "step-generator", "reset", "draw"]
+    assert {"density", "loss", "seed", "momentum", "speed", "presses"} < set(order)
+    page.focus('[data-lab="draw"]')
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.dataset.lab") == "plane"
+    press(page, "run")
+    assert "Draw some points first" in text(page, "status")
+    page.focus('[data-lab="plane"]')
+    for key in ("ArrowLeft", "Space", "ArrowUp", "Space"):
+        page.keyboard.press(key)
+    assert text(page, "status") == "24 points drawn."
+    press(page, "run")
+    page.wait_for_function("ganlab.page.game().rounds >= 5")
+    press(page, "clear")
+    assert page.evaluate("ganlab.page.game().drawing.points.length") == 0
+
+
+def test_points_can_be_drawn_on_a_phone_where_nothing_scrolls_sideways(lab):
+    page = lab(390, has_touch=True)
+    page.select_option('[data-setting="density"]', "drawn")
+    box = page.locator('[data-lab="plane"]').bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 60, steps=12)
+    page.mouse.up()
+    points = np.array(page.evaluate("ganlab.page.game().drawing.points"))
+    assert len(points) >= 30
+    assert np.ptp(points[:, 0]) > 2 > np.ptp(points[:, 1])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_every_control_has_a_name(lab):
+    page = lab()
+    for selector in ("#lab button", "#lab select", "#lab input"):
+        for control in page.locator(selector).all():
+            name = control.evaluate("e => (e.labels?.[0] ?? e).innerText.trim()")
+            assert name, control
+    for canvas in page.locator("#lab canvas").all():
+        assert canvas.get_attribute("role") == "img" and canvas.get_attribute("aria-label")
+
+
+def test_without_javascript_the_still_figure_stands_in(lab):
+    page = lab(java_script_enabled=False)
+    assert page.is_visible("#gan-lab-still")
+    assert page.is_hidden("#lab")
+    assert page.locator("[data-lab-set-up]:visible").count() == 0
+
+
+def test_who_wants_little_motion_gets_few_pictures(lab):
+    page = lab(reduced_motion="reduce")
+    page.evaluate("""
+        globalThis.pictures = 0;
+        const draw = ganlab.Plane.prototype.draw;
+        ganlab.Plane.prototype.draw = function (...rest) {
+            pictures++;
+            return draw.apply(this, rest);
+        };
+    """)
+    press(page, "run")
+    page.wait_for_function("ganlab.page.game().rounds >= 3")
+    started = time.monotonic()
+    page.wait_for_timeout(2000)
+    most = 2 * (time.monotonic() - started) + 4
+    assert 1 <= page.evaluate("pictures") <= most
+
+
+def test_thirty_pictures_a_second_while_it_trains(lab):
+    """What the main thread computes for a picture: its time on the processor, not on the clock."""
+    page = lab()
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy():
+        found = session.send("Performance.getMetrics")["metrics"]
+        return {m["name"]: m["value"] for m in found}["TaskDuration"]
+
+    press(page, "run")
+    page.wait_for_function("ganlab.page.game().rounds >= 20")
+    before = busy()
+    frames = page.evaluate("""() => new Promise((resolve) => {
+        let frames = 0;
+        const start = performance.now();
+        requestAnimationFrame(function next(now) {
+            frames++;
+            if (now - start < 3000) requestAnimationFrame(next);
+            else resolve(frames);
+        });
+    })""")
+    assert (busy() - before) / frames < 1 / 30

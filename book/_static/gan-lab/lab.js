@@ -2,6 +2,7 @@
 "use strict";
 (function (lab) {
   const TRAINING = 8; // milliseconds of training between two pictures, at most
+  const CURVES = 100; // milliseconds between two drawings of the curves
   const SPEEDS = { slow: 4, medium: 40, fast: Infinity }; // rounds a second, if there is time
   const WEIGHTS = { none: 0.1, r1: 0.1, gradient_penalty: 1, weight_clipping: 0.1 };
   const RESTART = ["density", "seed"]; // settings that begin a new game
@@ -15,8 +16,8 @@
     const drawing = new lab.Drawing();
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
     let colours = lab.theme(root);
-    let game, history, real, generated, covered;
-    let running = false, visible = true, before = 0, shown = 0, owed = 0;
+    let game, history, real, generated, pulls, covered;
+    let running = false, visible = true, before = 0, shown = 0, written = 0, owed = 0, frames = 0;
     let losses = []; // of the rounds since the last picture
     let pen = null; // the cursor of somebody who draws with the keyboard
 
@@ -113,7 +114,10 @@
         say("The numbers have grown beyond all bounds. Change a setting, and reset.");
       } else if (now - shown >= (calm.matches ? 500 : 0)) {
         shown = now;
-        draw();
+        drawPlane(frames++ % 2 === 0);
+        if (now - written < CURVES) return;
+        written = now;
+        write();
       }
     }
 
@@ -138,39 +142,49 @@
     // ------------------------------------------------------------------------- what is shown
 
     function draw() {
-      const { discriminatorUpdates, generatorUpdates } = game;
+      drawPlane();
+      write();
+    }
+
+    function drawPlane(freshHeat) {
       generated = game.generated();
-      covered = lab.coverage(game.density, generated);
+      pulls = plane.draw(game, real, generated, colours, pen, freshHeat);
+    }
+
+    /** The curves and the numbers. */
+    function write() {
+      const { density, discriminatorUpdates, generatorUpdates } = game;
+      covered = lab.coverage(density, generated);
       if (losses.length) {
         const mean = (k) => losses.reduce((sum, pair) => sum + pair[k], 0) / losses.length;
         const updates = discriminatorUpdates + generatorUpdates;
         history.add([updates, mean(0), mean(1), covered.covered]);
         losses = [];
       }
-      const pulls = plane.draw(game, real, generated, colours, pen);
-      const rows = history.all(), places = game.density.places.length;
+      const rows = history.all(), places = density.places.length;
       lab.drawCurves(find("losses"), rows, [[1, lab.REAL], [2, lab.FAKE, [5, 3]]], colours);
       lab.drawCurves(find("modes"), rows, [[3, lab.MODES]], colours, [0, Math.max(1, places)]);
 
-      let sum = 0;
-      for (let i = 0; i < pulls.length; i += 2) sum += Math.hypot(pulls[i], pulls[i + 1]);
-      const last = rows.at(-1) ?? [];
+      let pull = 0;
+      for (let i = 0; i < pulls.length; i += 2) pull += Math.hypot(pulls[i], pulls[i + 1]);
+      const [, discriminatorLoss, generatorLoss] = rows.at(-1) ?? [];
       const values = {
-        round: game.rounds.toLocaleString("en"),
-        updates: `${discriminatorUpdates.toLocaleString("en")}, ${generatorUpdates.toLocaleString("en")}`,
-        "discriminator-loss": number(last[1]),
-        "generator-loss": number(last[2]),
+        round: whole(game.rounds),
+        updates: `${whole(discriminatorUpdates)}, ${whole(generatorUpdates)}`,
+        "discriminator-loss": number(discriminatorLoss),
+        "generator-loss": number(generatorLoss),
         covered: `${covered.covered} of ${places}`,
         share: `${Math.round(100 * covered.share)}%`,
-        pull: number((2 * sum) / pulls.length),
-        "covered-name": `${game.density.unit} covered`,
-        "covered-curve": game.density.unit,
+        pull: number((2 * pull) / pulls.length),
+        "covered-name": `${density.unit} covered`,
+        "covered-curve": density.unit,
       };
       for (const [name, text] of Object.entries(values)) {
-        const element = find(name);
-        if (element.textContent !== text) element.textContent = text;
+        if (find(name).textContent !== text) find(name).textContent = text;
       }
     }
+
+    const whole = (value) => value.toLocaleString("en");
 
     function number(value) {
       if (!Number.isFinite(value)) return "–";
@@ -286,6 +300,6 @@
     lab.page = { game: () => game, setUp }; // for tests, and for readers at the console
   }
 
-  const root = document.getElementById("gan-lab");
+  const root = document.getElementById("lab");
   if (root) start(root);
 })((globalThis.ganlab ??= {}));

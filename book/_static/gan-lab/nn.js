@@ -39,27 +39,49 @@
     }
   }
 
-  function dot(a, i, b, j, n) {
-    let s0 = 0, s1 = 0, s2 = 0, s3 = 0, k = 0; // four sums, which the processor adds side by side
-    for (; k + 3 < n; k += 4) {
-      s0 += a[i + k] * b[j + k];
-      s1 += a[i + k + 1] * b[j + k + 1];
-      s2 += a[i + k + 2] * b[j + k + 2];
-      s3 += a[i + k + 3] * b[j + k + 3];
+  /** The products of a row of x, from i on, with each of the rows of `weights`, into `target`. */
+  function rowTimes(target, t, weights, width, x, i, count) {
+    let j = 0;
+    for (; j + 3 < count; j += 4) {
+      const r0 = j * width, r1 = r0 + width, r2 = r1 + width, r3 = r2 + width;
+      let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+      for (let k = 0; k < width; k++) {
+        const value = x[i + k];
+        s0 += weights[r0 + k] * value;
+        s1 += weights[r1 + k] * value;
+        s2 += weights[r2 + k] * value;
+        s3 += weights[r3 + k] * value;
+      }
+      target[t + j] = s0;
+      target[t + j + 1] = s1;
+      target[t + j + 2] = s2;
+      target[t + j + 3] = s3;
     }
-    for (; k < n; k++) s0 += a[i + k] * b[j + k];
-    return s0 + s1 + (s2 + s3);
+    for (; j < count; j++) {
+      let sum = 0;
+      for (let k = 0; k < width; k++) sum += weights[j * width + k] * x[i + k];
+      target[t + j] = sum;
+    }
   }
 
-  function addScaled(a, i, factor, b, j, n) {
-    let k = 0; // unrolled: a fifth faster
-    for (; k + 3 < n; k += 4) {
-      a[i + k] += factor * b[j + k];
-      a[i + k + 1] += factor * b[j + k + 1];
-      a[i + k + 2] += factor * b[j + k + 2];
-      a[i + k + 3] += factor * b[j + k + 3];
+  /**
+   * Add to a, from i on, the first `count` rows of b, each of the given width, times their factors:
+   * the numbers at f, f + step, f + 2 step, ... of `factors`.
+   */
+  function addRows(a, i, width, factors, f, step, b, count) {
+    let k = 0;
+    for (; k + 3 < count; k += 4) {
+      const f0 = factors[f + k * step], f1 = factors[f + (k + 1) * step];
+      const f2 = factors[f + (k + 2) * step], f3 = factors[f + (k + 3) * step];
+      const r0 = k * width, r1 = r0 + width, r2 = r1 + width, r3 = r2 + width;
+      for (let c = 0; c < width; c++) {
+        a[i + c] += f0 * b[r0 + c] + f1 * b[r1 + c] + (f2 * b[r2 + c] + f3 * b[r3 + c]);
+      }
     }
-    for (; k < n; k++) a[i + k] += factor * b[j + k];
+    for (; k < count; k++) {
+      const factor = factors[f + k * step], r = k * width;
+      for (let c = 0; c < width; c++) a[i + c] += factor * b[r + c];
+    }
   }
 
   /**
@@ -93,6 +115,7 @@
         // generator as a small cloud, the discriminator undecided.
         const scale = Math.sqrt((layer.isLast ? 0.1 : 2) / inputs);
         random.normals(layer.weights).forEach((w, i, weights) => (weights[i] = scale * w));
+        if (!layer.isLast) random.normals(layer.biases); // ReLUs that switch all over the plane
         this.layers.push(layer);
         start = end;
       }
@@ -118,8 +141,9 @@
       this.x = x;
       for (const { inputs, outputs, isLast, weights, biases, values, slopes } of this.layers) {
         for (let row = 0, o = 0; row < n; row++) {
+          rowTimes(values, o, weights, inputs, x, row * inputs, outputs);
           for (let j = 0; j < outputs; j++, o++) {
-            const a = biases[j] + dot(weights, j * inputs, x, row * inputs, inputs);
+            const a = values[o] + biases[j];
             const slope = isLast || a > 0 ? 1 : SLOPE;
             slopes[o] = slope;
             values[o] = slope * a;
@@ -144,16 +168,13 @@
         const x = l ? layers[l - 1].values : this.x;
         const below = l ? layers[l - 1].deltas : this.inputDeltas;
         below.fill(0, 0, n * inputs);
-        for (let row = 0, o = 0; row < n; row++) {
-          const i = row * inputs;
-          for (let j = 0; j < outputs; j++, o++) {
-            const delta = deltas[o];
-            if (delta === 0) continue;
-            addScaled(below, i, delta, weights, j * inputs, inputs);
-            if (toParameters) {
-              addScaled(weightGradients, j * inputs, delta, x, i, inputs);
-              biasGradients[j] += delta;
-            }
+        for (let row = 0; row < n; row++) {
+          addRows(below, row * inputs, inputs, deltas, row * outputs, 1, weights, outputs);
+        }
+        if (toParameters) {
+          for (let j = 0; j < outputs; j++) {
+            addRows(weightGradients, j * inputs, inputs, deltas, j, outputs, x, n);
+            for (let o = j; o < n * outputs; o += outputs) biasGradients[j] += deltas[o];
           }
         }
         if (l) {
@@ -180,18 +201,19 @@
      * that `inputGradients` has left at its exit. Biases move only the places where ReLUs switch.
      */
     penaliseInputGradients(v) {
+      const { n } = this;
       let tangents = v;
       for (const layer of this.layers) {
         const { inputs, outputs, isLast, weights, weightGradients, slopes, deltas } = layer;
-        for (let row = 0, o = 0; row < this.n; row++) {
-          const i = row * inputs;
-          for (let j = 0; j < outputs; j++, o++) {
-            addScaled(weightGradients, j * inputs, deltas[o], tangents, i, inputs);
-            if (!isLast) {
-              layer.tangents[o] = slopes[o] * dot(weights, j * inputs, tangents, i, inputs);
-            }
-          }
+        for (let j = 0; j < outputs; j++) {
+          addRows(weightGradients, j * inputs, inputs, deltas, j, outputs, tangents, n);
         }
+        if (isLast) return;
+        for (let row = 0; row < n; row++) {
+          const o = row * outputs;
+          rowTimes(layer.tangents, o, weights, inputs, tangents, row * inputs, outputs);
+        }
+        for (let o = 0; o < n * outputs; o++) layer.tangents[o] *= slopes[o];
         tangents = layer.tangents;
       }
     }

@@ -4,7 +4,7 @@
   const REAL = [61, 143, 209]; // the book's colours, as in ganlib.plots
   const FAKE = [226, 118, 47];
   const MODES = [43, 165, 124];
-  const CELLS = 48; // of the heat map, along each side
+  const CELLS = 44; // of the heat map, along each side
   const ARROWS = 80;
   const rgb = (colour, alpha = 1) => `rgba(${colour.join(",")},${alpha})`;
 
@@ -47,7 +47,11 @@
     return logits.map((l) => 1 / (1 + Math.exp((centre - l) / unit)));
   }
 
-  /** The plane: discriminator, real points, generated points, and where the loss pulls them. */
+  /**
+   * The plane: discriminator, real points, generated points, and where the loss pulls them.
+   *
+   * The map of the discriminator takes longest to compute, and can be left as it was.
+   */
   class Plane {
     constructor(canvas) {
       this.canvas = canvas;
@@ -56,6 +60,7 @@
       this.image = new ImageData(CELLS, CELLS);
       this.row = new Float64Array(2 * CELLS);
       this.logits = new Float64Array(CELLS * CELLS);
+      this.stamps = new Map();
     }
 
     /** From a position in the page to the plane. */
@@ -69,10 +74,11 @@
     }
 
     /** `real` and `generated` hold points x, y, x, y, ...; `pen` is a point or null. */
-    draw(game, real, generated, colours, pen) {
+    draw(game, real, generated, colours, pen, freshHeat = true) {
       const { context, width } = prepare(this.canvas);
       const unit = width / (2 * lab.LIMIT);
-      this._drawHeat(game, context, width);
+      if (freshHeat) this._mapHeat(game);
+      context.drawImage(this.heat, 0, 0, width, width);
       const place = (points, i) => [
         (points[i] + lab.LIMIT) * unit,
         (lab.LIMIT - points[i + 1]) * unit,
@@ -98,7 +104,7 @@
       return pulls;
     }
 
-    _drawHeat({ discriminator, settings }, context, width) {
+    _mapHeat({ discriminator, settings }) {
       const step = (2 * lab.LIMIT) / CELLS;
       for (let r = 0; r < CELLS; r++) {
         for (let c = 0; c < CELLS; c++) {
@@ -110,25 +116,19 @@
       const { data } = this.image;
       belief(this.logits, settings.loss).forEach((p, i) => {
         data.set(p > 0.5 ? REAL : FAKE, 4 * i);
-        data[4 * i + 3] = 120 * Math.abs(2 * p - 1);
+        data[4 * i + 3] = 160 * Math.abs(2 * p - 1);
       });
       this.heat.getContext("2d").putImageData(this.image, 0, 0);
-      context.imageSmoothingQuality = "high";
-      context.drawImage(this.heat, 0, 0, width, width);
     }
 
+    /** Dots with an outline, stamped: thousands of paths would cost most of a picture's time. */
     _dots(context, points, place, radius, fill, outline) {
-      context.beginPath();
+      const key = [radius, fill, outline].join(), half = radius + 1.5;
+      if (!this.stamps.has(key)) this.stamps.set(key, stamp(radius, half, fill, outline));
       for (let i = 0; i < points.length; i += 2) {
         const [x, y] = place(points, i);
-        context.moveTo(x + radius, y);
-        context.arc(x, y, radius, 0, 2 * Math.PI);
+        context.drawImage(this.stamps.get(key), x - half, y - half, 2 * half, 2 * half);
       }
-      context.strokeStyle = outline;
-      context.lineWidth = 1.5;
-      context.stroke();
-      context.fillStyle = fill;
-      context.fill();
     }
 
     /** Half a unit of the plane for a gradient of 1, and never longer than 0.6. */
@@ -151,6 +151,19 @@
       context.lineWidth = 1.2;
       context.stroke();
     }
+  }
+
+  function stamp(radius, half, fill, outline) {
+    const canvas = document.createElement("canvas"), scale = 2;
+    canvas.width = canvas.height = Math.ceil(2 * half * scale);
+    const context = canvas.getContext("2d");
+    for (const [r, colour] of [[radius + 0.8, outline], [radius, fill]]) {
+      context.beginPath();
+      context.arc(canvas.width / 2, canvas.width / 2, r * scale, 0, 2 * Math.PI);
+      context.fillStyle = colour;
+      context.fill();
+    }
+    return canvas;
   }
 
   /** Numbers recorded as the game goes on; when there are too many, neighbours are averaged. */
@@ -223,7 +236,7 @@
     }
     context.stroke();
     context.textBaseline = "top";
-    for (const tick of ticks(0, end, 3)) {
+    for (const tick of ticks(0, end, 4)) {
       context.textAlign = tick.value === 0 ? "left" : x(tick.value) > right - 20 ? "right" : "center";
       context.fillText(tick.label, x(tick.value), bottom + 6);
     }
@@ -252,10 +265,9 @@
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     const found = [];
     for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) {
-      const label = digits
-        ? (k * step).toFixed(Math.min(digits, 4)).replace("-", "−")
-        : (k * step).toLocaleString("en").replace("-", "−");
-      found.push({ value: k * step, label });
+      const value = k * step + 0; // not -0
+      const label = digits ? value.toFixed(Math.min(digits, 4)) : value.toLocaleString("en");
+      found.push({ value, label: label.replace("-", "−") });
     }
     return found;
   }
