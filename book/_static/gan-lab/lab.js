@@ -148,19 +148,18 @@
 
     function drawPlane(freshHeat) {
       generated = game.generated();
+      covered = lab.coverage(game.density, generated);
       pulls = plane.draw(game, real, generated, colours, pen, freshHeat);
+      if (!losses.length) return;
+      const mean = (k) => losses.reduce((sum, pair) => sum + pair[k], 0) / losses.length;
+      const updates = game.discriminatorUpdates + game.generatorUpdates;
+      history.add([updates, mean(0), mean(1), covered.covered]);
+      losses = [];
     }
 
     /** The curves and the numbers. */
     function write() {
       const { density, discriminatorUpdates, generatorUpdates } = game;
-      covered = lab.coverage(density, generated);
-      if (losses.length) {
-        const mean = (k) => losses.reduce((sum, pair) => sum + pair[k], 0) / losses.length;
-        const updates = discriminatorUpdates + generatorUpdates;
-        history.add([updates, mean(0), mean(1), covered.covered]);
-        losses = [];
-      }
       const rows = history.all(), places = density.places.length;
       lab.drawCurves(find("losses"), rows, [[1, lab.REAL], [2, lab.FAKE, [5, 3]]], colours);
       lab.drawCurves(find("modes"), rows, [[3, lab.MODES]], colours, [0, Math.max(1, places)]);
@@ -189,7 +188,8 @@
     function number(value) {
       if (!Number.isFinite(value)) return "–";
       const size = Math.abs(value);
-      const text = size && size < 0.01 ? value.toExponential(0) : value.toFixed(size < 100 ? 2 : 0);
+      const digits = size >= 100 ? 0 : size >= 0.1 ? 2 : size >= 0.001 ? 3 : 0;
+      const text = size && size < 0.001 ? value.toExponential(0) : value.toFixed(digits);
       return text.replaceAll("-", "−");
     }
 

@@ -218,7 +218,7 @@
       const margin = Math.max(0.05 * (high - low), 0.01 * Math.abs(high), 0.01);
       [low, high] = [low - margin, high + margin];
     }
-    const end = Math.max(1, rows.length ? rows.at(-1)[0] : 1);
+    const end = Math.max(20, rows.at(-1)?.[0] ?? 0);
     const x = (value) => left + ((right - left) * value) / end;
     const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
 
