@@ -296,7 +296,7 @@ def test_momentum_makes_the_game_swing(play, seed):
         return max(np.hypot(*look["centre"]) for look in seen)
 
     assert furthest() > 2
-    assert furthest(momentum=0) < 1
+    assert furthest(momentum=0) < 1.5
 
 
 @experiment
@@ -494,20 +494,20 @@ def test_without_javascript_the_still_figure_stands_in(lab):
 
 def test_who_wants_little_motion_gets_few_pictures(lab):
     page = lab(reduced_motion="reduce")
-    page.evaluate("""
+    page.evaluate("""() => {
         globalThis.pictures = 0;
         const draw = ganlab.Plane.prototype.draw;
         ganlab.Plane.prototype.draw = function (...rest) {
             pictures++;
             return draw.apply(this, rest);
         };
-    """)
+    }""")
     press(page, "run")
     page.wait_for_function("ganlab.page.game().rounds >= 3")
-    started = time.monotonic()
-    page.wait_for_timeout(2000)
-    most = 2 * (time.monotonic() - started) + 4
-    assert 1 <= page.evaluate("pictures") <= most
+    started, before = time.monotonic(), page.evaluate("pictures")
+    page.wait_for_timeout(3000)
+    pictures = page.evaluate("pictures") - before
+    assert 1 <= pictures <= 2 * (time.monotonic() - started) + 2
 
 
 def test_thirty_pictures_a_second_while_it_trains(lab):

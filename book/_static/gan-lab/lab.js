@@ -287,7 +287,7 @@
       });
     }
 
-    new ResizeObserver(draw).observe(root);
+    new ResizeObserver(draw).observe(plane.canvas);
     new IntersectionObserver(([entry]) => (visible = entry.isIntersecting)).observe(root);
     new MutationObserver(() => {
       colours = lab.theme(root);
