@@ -39,6 +39,8 @@
     }
   }
 
+  // The next two loops take four rows at a time: each number that is loaded serves four products.
+
   /** The products of a row of x, from i on, with each of the rows of `weights`, into `target`. */
   function rowTimes(target, t, weights, width, x, i, count) {
     let j = 0;
