@@ -18,6 +18,7 @@
     let colours = lab.theme(root);
     let game, history, real, generated, pulls, covered;
     let running = false, visible = true, before = 0, shown = 0, written = 0, owed = 0, frames = 0;
+    let request; // for the next picture
     let losses = []; // of the rounds since the last picture
     let pen = null; // the cursor of somebody who draws with the keyboard
 
@@ -87,20 +88,20 @@
       owed = 1;
       find("run").textContent = "Pause";
       say("Running.");
-      requestAnimationFrame(frame);
+      request = requestAnimationFrame(frame);
     }
 
     function pause() {
       if (!running) return;
       running = false;
+      cancelAnimationFrame(request);
       find("run").textContent = "Run";
       draw();
       say(`Paused. ${summary()}`);
     }
 
     function frame(now) {
-      if (!running) return;
-      requestAnimationFrame(frame);
+      request = requestAnimationFrame(frame);
       const rate = SPEEDS[find("speed").value], passed = Math.max(0, now - before) / 1000;
       before = now;
       if (!visible) return;
