@@ -10,7 +10,7 @@ from ganlib.gan import GAN
 __version__ = "0.1.0"
 __all__ = ["GAN", "augment", "check", "layers", "losses", "models", "penalties"]
 
-_LATER = {"callbacks", "data", "densities", "metrics", "outputs", "plots"}
+_LATER = {"callbacks", "data", "densities", "health", "lab", "metrics", "outputs", "plots"}
 
 
 def __getattr__(name):

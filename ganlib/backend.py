@@ -1,10 +1,11 @@
 """What differs between TensorFlow, JAX and PyTorch; the only file that imports any of them.
 
 Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). The training round in
-`ganlib.gan` needs three things of it that Keras does not offer in common:
+`ganlib.gan` needs three things of it that Keras does not offer in common, and its monitor a fourth:
 
 - `pullback` and `value_and_gradient`: derivatives with respect to variables and to images;
-- `train_step`: JAX wants a pure function of the whole state, the others a method that changes it.
+- `train_step`: JAX wants a pure function of the whole state, the others a method that changes it;
+- `probe`: a compiled look at a model in training that leaves no trace.
 """
 
 import contextlib
@@ -58,6 +59,16 @@ with _native_messages_held_back():
         )
 
 
+def _without_trace(function):
+    """`function`, whose assignments to Keras variables nobody sees."""
+
+    def observed(*args):
+        with keras.StatelessScope():
+            return function(*args)
+
+    return observed
+
+
 if NAME == "tensorflow":
 
     def pullback(function, variables, state):
@@ -88,6 +99,9 @@ if NAME == "tensorflow":
     def train_step(model, step, data):
         return step(data)
 
+    def probe(function, state):
+        return tf.function(_without_trace(function), autograph=False)
+
 elif NAME == "torch":
 
     def pullback(function, variables, state):
@@ -109,6 +123,9 @@ elif NAME == "torch":
 
     def train_step(model, step, data):
         return step(data)
+
+    def probe(function, state):
+        return _without_trace(function)
 
 else:
 
@@ -176,6 +193,14 @@ else:
             logs = step(data)
         return logs, tuple([scope.get_current_value(v) for v in variables] for variables in groups)
 
+    def probe(function, state):
+        @jax.jit
+        def pure(values, *args):
+            with keras.StatelessScope(list(zip(state, values, strict=True))):
+                return function(*args)
+
+        return lambda *args: pure([v.value for v in state], *args)
+
 
 pullback.__doc__ = """Run `function()` and return `(output, aux, pull)`.
 
@@ -201,4 +226,14 @@ input_gradient.__doc__ = """Return the gradient of the scalar `function(inputs)`
 train_step.__doc__ = """Run `step(data)`, which assigns variables, as Keras's `train_step` must.
 
     On JAX `state` comes before the data and the new state goes back beside the logs.
+    """
+probe.__doc__ = """Return `function`, compiled where the backend compiles, to be called on tensors
+while the variables change.
+
+    What it assigns, such as batch norm's moving statistics or the state of a seed, is lost: to look
+    changes nothing.
+
+    Args:
+        function: of tensors, to tensors.
+        state: every Keras variable that it may read or assign.
     """

@@ -4,6 +4,10 @@ import numbers
 import time
 
 import keras
+import numpy as np
+from keras import ops
+
+from ganlib import data, health
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -87,3 +91,69 @@ class StopAfter(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self.seconds and time.monotonic() - self.start > self.seconds:
             self.model.stop_training = True
+
+
+class HealthMonitor(keras.callbacks.Callback):
+    """Look at both networks while they train, and name what goes wrong as soon as it does.
+
+    It prints a sentence, once, for each of: the discriminator wins, the generator collapses,
+    oscillation, a checkerboard, dead units, and numbers that are not finite; each with the remedy
+    to try first. `ganlib.health` says what it measures. It changes nothing in the training. That
+    every image is alike, but one in ten is missing, it does not see: that takes a `Monitor`.
+
+    Args:
+        real: a few hundred of the data, uint8 images or float32 (N, ...), 64 at least.
+        labels: theirs, for a conditional GAN, whole numbers (N,).
+        every: rounds from one look to the next.
+        patience: rounds for which a sign must be bad before it has a name; an oscillation takes
+            twice as many.
+
+    Attributes:
+        round: the rounds at which it looked.
+        history: dict of lists, the signs of each look.
+        found: dict from the name of what went wrong to the round at which it was named.
+    """
+
+    def __init__(self, real, labels=None, every=50, patience=300):
+        super().__init__()
+        real = np.asarray(real)
+        self.real = data.scale(real) if real.dtype == np.uint8 else real.astype("float32")
+        self.labels = None if labels is None else np.asarray(labels, "int32")
+        self.every, self.looks = every, max(2, -(-patience // every))
+        self.round, self.history, self.found = [], {}, {}
+        self._rounds, self._fake = 0, None
+
+    def on_train_begin(self, logs=None):
+        n = min(64, len(self.real))
+        labels = np.zeros(n, "int32") if self.labels is None else self.labels[:n]
+        inputs = self.real[:n], self.model.latents(n, seed=0), labels
+        self._inputs = [ops.convert_to_tensor(x) for x in inputs]
+        self._probe = health.probe(self.model)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._batch = -1
+
+    def on_train_batch_end(self, batch, logs=None):
+        before = self._rounds
+        self._rounds += batch - self._batch
+        self._batch = batch
+        if before // self.every == self._rounds // self.every:
+            return
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        signs = {k: ops.convert_to_numpy(v) for k, v in self._probe(*self._inputs).items()}
+        fake = signs.pop("fake")
+        signs |= health.measure(self.real, fake, self._fake)
+        self._fake = fake
+        for player in ("generator", "discriminator"):
+            weights = getattr(self.model, player).trainable_variables
+            norms = [np.linalg.norm(ops.convert_to_numpy(weight)) for weight in weights]
+            signs[f"{player}_weights"] = np.linalg.norm(norms)
+        self.round.append(self._rounds)
+        for name, value in signs.items():
+            self.history.setdefault(name, []).append(float(value))
+        for name in health.diagnose(self.history, self.looks):
+            if name not in self.found:
+                self.found[name] = self._rounds
+                seen, remedy = health.REMEDIES[name]
+                print(f"Round {self._rounds}, {name}: {seen}. Try first: {remedy}.")

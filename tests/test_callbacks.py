@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
-from ganlib import GAN, callbacks, models
+from ganlib import GAN, callbacks, data, layers, models
 
 
 def fitted(*used, epochs):
@@ -88,3 +89,85 @@ def test_monitor_lets_an_error_of_the_score_through():
 
     with pytest.raises(ValueError, match="no such features"):
         fitted(callbacks.Monitor(broken, LATENTS), epochs=1)
+
+
+# ------------------------------------------------------------------------------ the health monitor
+
+PIXELS = np.random.default_rng(2).integers(0, 256, (96, 8, 8, 1), dtype="uint8")
+
+
+def whole_gan(**rules):
+    """One of everything that a look could disturb."""
+    keras.utils.set_random_seed(0)
+    hidden = [keras.layers.Dense(8, "leaky_relu"), keras.layers.Dropout(0.5)]
+    judge = [keras.layers.Flatten(), *hidden, layers.SpectralNormalization(keras.layers.Dense(1))]
+    gan = GAN(
+        models.dcgan.generator((8, 8, 1), 4, 4), keras.Sequential([keras.Input((8, 8, 1)), *judge])
+    )
+    gan.compile(ema=0.9, augment="color,translation", **rules)
+    return gan
+
+
+def test_looking_changes_nothing():
+    runs = []
+    for used in ([], [callbacks.HealthMonitor(PIXELS, every=2)]):
+        gan = whole_gan()
+        images = data.scale(PIXELS)
+        gan.fit(images, batch_size=16, epochs=2, shuffle=False, verbose=0, callbacks=used)
+        runs.append([ops.convert_to_numpy(v) for v in gan.variables])
+    for a, b in zip(*runs, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert used[0].round == [2, 4, 6, 8, 10, 12]
+
+
+def test_signs_are_those_of_the_networks_as_they_are():
+    gan, _ = fitted(epochs=1)
+    points = np.random.default_rng(3).normal(size=(64, 2)).astype("float32")
+    monitor = callbacks.HealthMonitor(points, every=1)
+    gan.fit(points, batch_size=64, verbose=0, callbacks=[monitor])
+    fake = ops.convert_to_numpy(gan.generator(gan.latents(64, seed=0)))
+    real_logits, fake_logits = (
+        ops.convert_to_numpy(gan.discriminator(x)).astype(float) for x in (points, fake)
+    )
+    doubt = (1 / (1 + np.exp(real_logits))).mean() + (1 / (1 + np.exp(-fake_logits))).mean()
+    assert monitor.history["doubt"] == [pytest.approx(doubt, rel=1e-4)]
+    spread = np.sqrt(fake.var(axis=0).sum() / points.var(axis=0).sum())
+    assert monitor.history["spread"] == [pytest.approx(spread, rel=1e-4)]
+    norm = np.sqrt(sum((w.astype(float) ** 2).sum() for w in gan.generator.get_weights()))
+    assert monitor.history["generator_weights"] == [pytest.approx(norm, rel=1e-5)]
+
+
+def test_rounds_are_counted_whatever_keras_runs_at_once():
+    gan, _ = fitted(epochs=1)
+    gan.compile(steps_per_execution=4)
+    monitor = callbacks.HealthMonitor(PIXELS[:64, 0, :2, 0], every=6)
+    points = np.zeros((96, 2), "float32")
+    gan.fit(points, batch_size=8, epochs=2, verbose=0, callbacks=[monitor])
+    assert monitor.round == [8, 12, 20, 24]
+
+
+def test_a_failure_is_said_once_with_its_remedy(capsys):
+    gan, _ = fitted(epochs=1)
+    gan.generator.layers[0].bias.assign(np.full(4, -50.0))  # its units are dead
+    monitor = callbacks.HealthMonitor(PIXELS[:64, 0, :2, 0], every=1, patience=3)
+    gan.fit(np.zeros((96, 2), "float32"), batch_size=8, verbose=0, callbacks=[monitor])
+    assert monitor.found["dead units"] == 3
+    said = [line for line in capsys.readouterr().out.splitlines() if "dead units" in line]
+    assert said == [
+        "Round 3, dead units: most units of a layer are 0, whatever the sample. Try first: a lower "
+        "learning rate, leaky ReLU, or smaller initial biases."
+    ]
+
+
+def test_it_looks_at_conditional_and_paired_games():
+    labels = np.arange(96) % 3
+    keras.utils.set_random_seed(0)
+    gan = GAN(
+        models.dcgan.generator((8, 8, 1), 4, 4, classes=3),
+        models.dcgan.discriminator((8, 8, 1), 4, classes=3),
+    )
+    gan.compile("relativistic")
+    monitor = callbacks.HealthMonitor(PIXELS, labels, every=3)
+    gan.fit(data.scale(PIXELS), labels, batch_size=16, verbose=0, callbacks=[monitor])
+    assert monitor.round == [3, 6]
+    assert all(np.isfinite(values).all() for values in monitor.history.values())

@@ -1,0 +1,143 @@
+"""Variants of a GAN, each trained from several seeds at an equal budget and scored alike.
+
+    lab = Lab(scores(held_out, judge), steps=400, seeds=range(5))
+    lab.add("baseline", build, batches)
+    lab.add("twice the learning rate", build, batches, faster)
+    lab.show("fid", "coverage", "seconds")
+
+One training shows little: what a trick does has to stand out from what the seed does.
+"""
+
+import time
+
+import keras
+import numpy as np
+from keras import ops
+
+from ganlib import callbacks, data, health, metrics
+
+
+class Lab:
+    """Trainings that differ in one thing at a time, and a table of their scores.
+
+    Keras takes seconds to trace a new GAN. Here that happens once for each function `build`: the
+    trainings of its other seeds, and of variants that only `change` what it built, go on with the
+    traced one, from the weights and seeds that a new one would have had. The trace is not part of
+    anyone's seconds.
+
+    Args:
+        score: function of a trained GAN to a dict of numbers, such as `scores` makes for images.
+        steps: rounds of a training.
+        seeds: a training for each of them.
+        max_seconds: stop each training cleanly after as many; 0: never.
+
+    Attributes:
+        table: list of dicts, one a training: `variant`, `seed`, what `score` gave, and the
+            `seconds` of training. Plain numbers and text, ready for JSON.
+        samples: what `GAN.sample(20)` gave after the first training of each variant that is not
+            conditional.
+    """
+
+    def __init__(self, score, steps, seeds=(0,), max_seconds=0.0):
+        self.score, self.steps, self.seeds, self.max_seconds = score, steps, seeds, max_seconds
+        self.table, self.samples, self._traced = [], {}, {}
+
+    def add(self, variant, build, batches, change=None):
+        """Train a variant from every seed and add its rows to the table.
+
+        Args:
+            variant: its name in the table.
+            build: function of a seed to a compiled GAN; Keras's own seed is set before the call.
+                Give variants that build the same GAN the very same function.
+            batches: function of a seed to what `fit` takes, without end.
+            change: function of the GAN that assigns weights or learning rates before it trains.
+                What a trace has fixed, such as Adam's betas, takes another `build`.
+
+        Returns:
+            The GAN of the last seed, trained. Another `add` with its `build` trains it anew.
+        """
+        for seed in self.seeds:
+            gan = self._start(build, batches, seed)
+            if change is not None:
+                change(gan)
+            start = time.monotonic()
+            gan.fit(
+                batches(seed),
+                steps_per_epoch=self.steps,
+                callbacks=[callbacks.StopAfter(self.max_seconds)],
+                verbose=0,
+            )
+            row = {"variant": variant, "seed": int(seed), "seconds": time.monotonic() - start}
+            self.table.append(row | _plain(self.score(gan)))
+            if len(gan.generator.inputs) == 1:
+                self.samples.setdefault(variant, gan.sample(20, seed=1))
+        return gan
+
+    def _start(self, build, batches, seed):
+        """The traced GAN of `build` with the state of a new one of this seed."""
+        keras.utils.set_random_seed(seed)
+        new = build(seed)
+        first = [ops.convert_to_numpy(variable) for variable in _state(new)]
+        if build not in self._traced:
+            new.fit(batches(seed), steps_per_epoch=1, verbose=0)
+            self._traced[build] = new
+        gan = self._traced[build]
+        for variable, value in zip(_state(gan), first, strict=True):
+            variable.assign(value)
+        return gan
+
+    def column(self, variant, name):
+        """The scores of that name of a variant, float (trainings,)."""
+        return np.array([row[name] for row in self.table if row["variant"] == variant], float)
+
+    def show(self, *names):
+        """Print the medians of these scores, a line a variant, and the first one's range."""
+        show(self.table, *names)
+
+
+def show(table, *names):
+    """`Lab.show` of any table, such as one of a file."""
+    variants = list(dict.fromkeys(row["variant"] for row in table))
+    width = max(map(len, variants))
+    print(
+        f"{'':{width}}{names[0]:>10}{'range':>16}", *(f"{name:>10}" for name in names[1:]), sep=""
+    )
+    for variant in variants:
+        columns = [[row[name] for row in table if row["variant"] == variant] for name in names]
+        spread = f"{min(columns[0]):.4g} - {max(columns[0]):.4g}"
+        first, *others = (f"{np.median(column):10.3g}" for column in columns)
+        print(f"{variant:{width}}{first}{spread:>16}", *others, sep="")
+
+
+def scores(real, features, n=1000):
+    """A function of a GAN to the scores of `n` of its images, for `Lab`.
+
+    Args:
+        real: `ganlib.data.Dataset` that it was not trained on.
+        features: as for `metrics.score`.
+
+    Returns:
+        A function whose result has `fid`, `kid`, `precision`, `recall`, `density`, `coverage`,
+        `modes` and `reverse_kl` if the features classify, and `collapsed`, whether the images are
+        nearly alike, as `health` has it.
+    """
+    pixels = data.scale(real.images)
+    unwanted = ("kid_standard_error", "inception_score", "n_real", "n_fake", "features", "seed")
+
+    def score(gan):
+        made = gan.sample(n, seed=1)
+        found = metrics.score(real, made, features)
+        spread = health.measure(pixels, data.scale(made))["spread"]
+        found["collapsed"] = spread < health.LIMITS["spread"]
+        return {name: value for name, value in found.items() if name not in unwanted}
+
+    return score
+
+
+def _state(gan):
+    return [*gan.variables, *gan.optimizer.variables]
+
+
+def _plain(scores):
+    """As JSON takes it: NumPy's numbers become Python's, arrays lists."""
+    return {name: np.asarray(value).tolist() for name, value in scores.items()}
