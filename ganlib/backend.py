@@ -125,7 +125,13 @@ elif NAME == "torch":
         return step(data)
 
     def probe(function, state):
-        return _without_trace(function)
+        observed = _without_trace(function)
+
+        def forked(*args):
+            with torch.random.fork_rng():  # Keras's dropout draws from PyTorch's own generator
+                return observed(*args)
+
+        return forked
 
 else:
 
