@@ -426,6 +426,7 @@ def test_a_folder_is_read_as_it_is_asked_for(pictures):
     assert loaded.images[2:5].shape == (3, 16, 16, 3)
     assert np.abs(loaded.images[np.array([0, 3])].mean(axis=(1, 2))[:, 0] - [30, 220]).max() < 2
     assert data.load(pictures, size=8, channels=1).images[-1].shape == (8, 8, 1)
+    assert data.load(pictures).image_shape == (32, 32, 3)  # for pictures of 20 by 40
     rest, held_out = loaded.split(0.25)
     assert (len(rest), len(held_out)) == (6, 2)
     assert isinstance(rest.images, data.ImageFolder)
