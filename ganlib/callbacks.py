@@ -5,6 +5,10 @@ import time
 
 import keras
 
+from ganlib.resume import Checkpoint
+
+__all__ = ["Checkpoint", "Monitor", "Snapshots", "StopAfter"]
+
 
 class Snapshots(keras.callbacks.Callback):
     """Keep what the generator makes of the same latents, before training and after every epoch.
