@@ -182,6 +182,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _restore(self):
         checkpoint.assign(self.model, self.arrays)
+        if self.position and self.about["step"] == 0:
+            self.model.reset_metrics()  # they were saved where a training ended
         self.arrays, self.saved = None, self.position
         for variable, was, now in zip(
             _rates(self.model), self.about["rates"], self.rates, strict=True
@@ -239,8 +241,8 @@ class Checkpoint(keras.callbacks.Callback):
         if self.saved:
             epoch, step = self.saved
             sentence = (
-                f"The training is saved in {self.folder} after {epoch} epochs and {step} steps: run "
-                "the same again to go on."
+                f"The training is saved in {self.folder}, after {epoch} epochs and {step} steps: "
+                "run the same again to go on."
             )
         if self.signal == signal.SIGTERM:
             print(sentence, file=sys.stderr)

@@ -49,6 +49,7 @@ def test_the_same_tests_pass(backend):
             "data",
             "densities",
             "callbacks",
+            "checkpoint",
         )
     ]
     run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
