@@ -1,8 +1,9 @@
 """A training's whole state in one file, written whole or not at all.
 
 A checkpoint is an .npz archive: the arrays "0", "1", ... are the variables of a compiled `GAN` in
-Keras's order, and "about" is JSON in UTF-8 that says what they are and where the training was. It
-is read without pickle, so a stranger's file runs no code; its checksums tell a damaged one.
+Keras's order, then the backend's random state, if it has one; "about" is JSON in UTF-8 that says
+what they are and where the training was. It is read without pickle, so a stranger's file runs no
+code; its checksums tell a damaged one.
 
 `callbacks.Checkpoint` writes and reads them during `fit`. `load(gan, file)` puts one into a GAN.
 """
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
+
+from ganlib import backend
 
 try:
     import fcntl
@@ -33,10 +36,11 @@ def variables(model):
 
 
 def state(model) -> list:
-    """The values of `variables(model)`, numpy."""
+    """Copies of the values of `variables(model)`, numpy, and of any random state beside them."""
     if keras.config.backend() == "jax":
         model.jax_state_sync()  # within an epoch Keras holds them elsewhere
-    return [keras.ops.convert_to_numpy(v) for v in variables(model)]
+    values = [np.array(keras.ops.convert_to_numpy(v)) for v in variables(model)]
+    return values + backend.random_state()
 
 
 def finite(arrays) -> bool:
@@ -94,7 +98,7 @@ def read(file, model):
                 about = json.loads(stored["about"].tobytes())
                 newer = about["format"] > FORMAT
                 saved = [] if newer else [(p, tuple(s), d) for p, s, d in about["variables"]]
-                arrays = [stored[str(i)] for i in range(len(saved))]
+                arrays = [stored[str(i)] for i in range(0 if newer else len(stored.files) - 1)]
         except Exception:  # whatever reading a file made by anyone may raise
             raise Damaged(f"{file} is damaged or no checkpoint.") from None
     if newer:
@@ -125,11 +129,13 @@ def _difference(saved, here):
 
 
 def assign(model, arrays) -> None:
-    """Give the variables of a model the values that `read` returned."""
-    for variable, array in zip(variables(model), arrays, strict=True):
+    """Put back what `state` returned, or `read`."""
+    into = variables(model)
+    for variable, array in zip(into, arrays[: len(into)], strict=True):
         if array.dtype.kind == "V":  # bfloat16, which NumPy's files know as two bytes only
             array = array.view(keras.ops.convert_to_numpy(variable).dtype)
         variable.assign(array)
+    backend.set_random_state(arrays[len(into) :])
 
 
 def load(gan, file) -> None:

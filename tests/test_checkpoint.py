@@ -121,7 +121,7 @@ def fit(folder=None, stop=None, action=crash, data=batches, used=(), gan=None, *
 
 def outcome(gan, history):
     """Every variable, with its value, and what `fit` returned."""
-    values = [keras.ops.convert_to_numpy(v) for v in checkpoint.variables(gan)]
+    values = checkpoint.state(gan)[: len(checkpoint.variables(gan))]
     return values, history.epoch, history.history
 
 
@@ -167,8 +167,8 @@ def test_what_is_restored_differs_from_a_new_training_in_every_kind_of_state(who
                 changed = not np.array_equal(keras.ops.convert_to_numpy(variable), value)
                 kinds[kind] += changed
     assert all(kinds.values()), kinds
-    # The latents', two dropouts' and the penalty's.
-    assert kinds["seed_generator_state"] == 4
+    # The latents', the penalty's and two dropouts', which on PyTorch have none.
+    assert kinds["seed_generator_state"] == (2 if keras.config.backend() == "torch" else 4)
 
 
 def endless():
