@@ -75,6 +75,7 @@ class Checkpoint(keras.callbacks.Callback):
                     data.seek(data.tell())  # endless data begin at their beginning again
                 self.data = self.arrays = None
                 if self.signal == signal.SIGTERM:
+                    sys.stdout.flush()
                     signal.raise_signal(self.signal)  # to whoever listened before
 
     def _latest(self, gan):
@@ -157,6 +158,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self.arrays:  # there was nothing left to do
             self._restore_history()
             self._restore()
+            self.position = self.saved = self.about["epoch"], self.about["step"]
         elif self.position:
             steps = self.params["steps"]
             if self.model.stop_training and steps and self.step < steps:
@@ -185,11 +187,12 @@ class Checkpoint(keras.callbacks.Callback):
         if self.position and self.about["step"] == 0:
             self.model.reset_metrics()  # they were saved where a training ended
         self.arrays, self.saved = None, self.position
-        for variable, was, now in zip(
-            _rates(self.model), self.about["rates"], self.rates, strict=True
-        ):
-            if was != now:
-                variable.assign(now)
+        for i, variable in enumerate(_rates(self.model)):
+            begun_with, here = self.about["rates"][i], self.rates[i]
+            if here in (begun_with, float(variable)):
+                self.rates[i] = begun_with
+            else:  # the script has another one now
+                variable.assign(here)
 
     def _save(self):
         epoch, step = self.position
@@ -210,7 +213,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _write(self, name):
         """Whether the checkpoint was written. A training does not end because a disk is full."""
         arrays = checkpoint.state(self.model)
-        if not checkpoint.finite(arrays):
+        if not checkpoint.finite(arrays[: len(self.model.variables)]):
             return False  # `GAN.fit` is about to stop; what was good is kept
         epoch, step = self.position
         try:

@@ -223,6 +223,7 @@ DATA = {
 }
 if TENSORFLOW:
     DATA["foreign tf.data"] = (foreign_tf, {})
+    DATA["of unknown length"] = (unknown_length, {})
     DATA["several steps at once"] = (endless, {"steps_per_epoch": 6})
 else:
     DATA["shuffled by Keras"] = (batches, {"shuffle": True})
