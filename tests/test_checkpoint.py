@@ -2,6 +2,7 @@
 JAX and PyTorch too."""
 
 import functools
+import itertools
 import json
 import os
 import signal
@@ -308,6 +309,43 @@ def test_resuming_says_so_and_where(tmp_path, capsys):
     capsys.readouterr()
     fit(tmp_path, verbose=2)
     assert f"Going on from {tmp_path}, after 1 epochs and 2 steps." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_data_go_to_any_batch_and_read_only_what_is_used(repeat):
+    def read(data, count):
+        if TENSORFLOW:
+            return [batch.numpy() for batch in itertools.islice(data, count)]
+        return [data[i] for i in range(count)]
+
+    class Counted:
+        """Images that count how often they are looked at."""
+
+        dtype, shape, looks = IMAGES.dtype, IMAGES.shape, 0
+
+        def __len__(self):
+            return len(IMAGES)
+
+        def __getitem__(self, rows):
+            self.looks += len(rows)
+            return IMAGES[rows]
+
+    def stream(images=IMAGES):
+        return ganlib.data.Dataset("noise", images).batches(10, seed=1, repeat=repeat)
+
+    data = stream()
+    expected = read(data, 15) if repeat else [b for _ in range(3) for b in read(data, 5)]
+    assert data.tell() == (0 if repeat else 15)
+    for place in (0, 3, 5, 14):
+        images = Counted()
+        data = stream(images)
+        images.looks = 0
+        dropped = data.seek(place)
+        end = 15 if repeat else 5 * (place // 5 + 1)
+        got = read(data, dropped + end - place)[dropped:]
+        np.testing.assert_array_equal(got, expected[place:end])
+        if not TENSORFLOW:  # which makes many small batches at a time
+            assert images.looks <= 10 * (len(got) + 1)
 
 
 # ---------------------------------------------------------------------------- what is kept
