@@ -66,7 +66,11 @@ if NAME == "tensorflow":
             output, aux = function()
 
         def pull(cotangent=None):
-            return tape.gradient(output, variables, output_gradients=cotangent)
+            gradients = tape.gradient(output, variables, output_gradients=cotangent)
+            # An embedding's is sparse: optimizers would treat it otherwise than the other backends.
+            return [
+                tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients
+            ]
 
         return output, aux, pull
 
@@ -193,13 +197,13 @@ def set_random_state(arrays):
 pullback.__doc__ = """Run `function()` and return `(output, aux, pull)`.
 
     Args:
-        function: takes nothing, returns `(output, aux)`; only `output`, one tensor, is
+        function: takes nothing, returns `(output, aux)`; only `output`, a tensor or a list, is
             differentiated.
         variables: the Keras variables to differentiate with respect to.
         state: every Keras variable that `function` may read or assign (JAX needs to know).
 
     `pull(cotangent)` returns the gradients of `sum(output * cotangent)`, one for each variable;
-    without an argument the cotangent is one. Call it once.
+    without an argument the cotangent is one. For a list it is a list as well. Call it once.
     """
 value_and_gradient.__doc__ = """Run `function(inputs)`, which returns `(scalar, aux)`, and return
 `(scalar, aux, gradient)`.

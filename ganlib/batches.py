@@ -21,7 +21,8 @@ def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: i
 
     Args:
         chunk: `chunk(k)` is the k-th chunk, an array (steps, ...); a pure function of k.
-        finish: makes float32 batches (n, batch, ...) of n rows of a chunk.
+        finish: makes float32 batches (n, batch, ...) of n rows of a chunk, or a tuple of arrays,
+            such as these and labels (n, batch), int32.
         repeat: go on with the next chunk for ever, or only when iterated anew.
         group: how many batches to make at a time, on TensorFlow, where a call to Python is dear.
 
@@ -81,7 +82,8 @@ class _NumpyBatches(keras.utils.PyDataset):
         if len(self._asked) == self._steps and not self._repeat:
             self._place.chunk += 1
             self._asked.clear()
-        return self._finish(rows)[0]
+        batch = self._finish(rows)
+        return tuple(array[0] for array in batch) if isinstance(batch, tuple) else batch[0]
 
 
 def _tf_batches(chunk, finish, steps, repeat, group, place):
@@ -98,11 +100,16 @@ def _tf_batches(chunk, finish, steps, repeat, group, place):
             place.chunk += 1
         return finish(rows)
 
-    shape = finish(chunk(0)[:1]).shape[1:]
+    like = finish(chunk(0)[:1])
+    types = tf.nest.map_structure(lambda array: tf.as_dtype(array.dtype), like)
 
     @tf.autograph.experimental.do_not_convert
     def call(count):
-        return tf.ensure_shape(tf.numpy_function(make, [count], tf.float32), (None, *shape))
+        made = tf.numpy_function(make, [count], types)
+        made = tuple(made) if isinstance(like, tuple) else made
+        return tf.nest.map_structure(
+            lambda tensor, array: tf.ensure_shape(tensor, (None, *array.shape[1:])), made, like
+        )
 
     counts = tf.data.Dataset.counter() if repeat else tf.data.Dataset.range(len(bounds) - 1)
     cardinality = tf.data.INFINITE_CARDINALITY if repeat else steps

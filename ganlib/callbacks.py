@@ -16,21 +16,22 @@ class Snapshots(keras.callbacks.Callback):
 
     Args:
         latents: float32 (n, latent_dim).
+        labels: for a conditional generator, whole numbers (n,).
 
     Attributes:
-        images: list of what `GAN.sample(latents=latents)` gave, the untrained generator's first.
+        images: list of what `GAN.sample` gave for these, the untrained generator's first.
     """
 
-    def __init__(self, latents):
+    def __init__(self, latents, labels=None):
         super().__init__()
-        self.latents = latents
+        self.latents, self.labels = latents, labels
         self.images = []
 
     def on_train_begin(self, logs=None):
-        self.images.append(self.model.sample(latents=self.latents))
+        self.images.append(self.model.sample(latents=self.latents, labels=self.labels))
 
     def on_epoch_end(self, epoch, logs=None):
-        self.images.append(self.model.sample(latents=self.latents))
+        self.images.append(self.model.sample(latents=self.latents, labels=self.labels))
 
 
 class Grids(keras.callbacks.Callback):
@@ -74,26 +75,27 @@ class Monitor(keras.callbacks.Callback):
     them: `keras.callbacks.ModelCheckpoint(file, monitor="fid", save_best_only=True)`.
 
     Args:
-        score: function of what `GAN.sample(latents=latents)` gives, to a number or a dict of them,
+        score: function of what `GAN.sample` gives for the latents, to a number or a dict of them,
             such as `lambda images: metrics.score(real, images, classifier)`. Entries of the dict
             that are not numbers are left out.
         latents: float32 (n, latent_dim), the same every time.
         every: epochs from one score to the next.
+        labels: for a conditional generator, whole numbers (n,).
 
     Attributes:
         epoch: the epochs after which it scored, counted from 1.
         history: dict of lists, a value for each of them; a lone number is called "score".
     """
 
-    def __init__(self, score, latents, every=1):
+    def __init__(self, score, latents, every=1, labels=None):
         super().__init__()
-        self.score, self.latents, self.every = score, latents, every
+        self.score, self.latents, self.every, self.labels = score, latents, every, labels
         self.epoch, self.history = [], {}
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        scores = self.score(self.model.sample(latents=self.latents))
+        scores = self.score(self.model.sample(latents=self.latents, labels=self.labels))
         scores = scores if isinstance(scores, dict) else {"score": scores}
         scores = {name: float(x) for name, x in scores.items() if isinstance(x, numbers.Real)}
         self.epoch.append(epoch + 1)

@@ -110,7 +110,7 @@ class Dataset:
         order = batches.permutation(len(self), seed)
         return self._subset(np.sort(order[held_out:])), self._subset(np.sort(order[:held_out]))
 
-    def batches(self, batch_size: int, seed: int = 0, repeat: bool = False):
+    def batches(self, batch_size: int, seed: int = 0, repeat: bool = False, labels: bool = False):
         """What `fit` takes: batches of float32 (batch_size, H, W, C) in [-1, 1].
 
         Every epoch is a new random order of all images, the same on every backend for the same
@@ -119,18 +119,22 @@ class Dataset:
         Args:
             batch_size: images in a batch.
             repeat: go on for ever, epoch after epoch; use it with `steps_per_epoch`.
+            labels: pairs (images, labels), labels int32 (batch_size,), for a conditional GAN.
 
         Returns:
             A `tf.data.Dataset` when Keras runs on TensorFlow, else a `keras.utils.PyDataset`.
 
         Raises:
-            ValueError: a batch holds less than one image, or more than there are.
+            ValueError: a batch holds less than one image, or more than there are; or there are no
+                labels.
         """
         if not 1 <= batch_size <= len(self):
             raise ValueError(
                 f"batch_size is {batch_size}, but {self} allows 1 to {len(self)}: "
                 "choose a batch that the data can fill"
             )
+        if labels and self.labels is None:
+            raise ValueError(f"{self} has no labels: use batches without them")
         steps = len(self) // batch_size
 
         def order(epoch):
@@ -139,7 +143,8 @@ class Dataset:
 
         def read(rows):
             images = scale(self.images[rows.ravel()])
-            return images.reshape(*rows.shape, *self.image_shape)
+            images = images.reshape(*rows.shape, *self.image_shape)
+            return (images, self.labels[rows].astype(np.int32)) if labels else images
 
         if isinstance(self.images, ImageFolder):
             group = 1

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ganlib import backend, losses
+from ganlib import backend, layers, losses
 from ganlib.data import to_uint8
 from ganlib.penalties import get as get_penalty
 
@@ -21,6 +21,13 @@ class GAN(keras.Model):
     samples; then the generator is updated once, on the last of these fakes, so that its forward
     pass serves both players.
 
+    A conditional GAN is one whose generator takes [latents, labels], labels being whole numbers
+    (N,) from 0; its discriminator may take [samples, labels]. `fit` is then given batches of
+    (samples, labels), as `Dataset.batches(..., labels=True)` makes them. The fakes get the labels
+    of the real samples that they are compared with: classes are then as frequent in both, so that
+    the discriminator learns nothing from frequencies, and what lies between a real and a fake
+    sample, where some penalties look, is of one class.
+
     Args:
         generator: model from latents (N, latent_dim) to samples (N, ...); images are float32 in
             [-1, 1].
@@ -30,22 +37,29 @@ class GAN(keras.Model):
             for bit on one machine.
 
     Raises:
-        ValueError: the discriminator does not take what the generator makes.
+        ValueError: the discriminator does not take what the generator makes, or it alone takes
+            labels.
     """
 
     def __init__(self, generator, discriminator, seed=0, name="gan"):
         super().__init__(name=name)
-        made, taken = generator.output_shape[1:], discriminator.input_shape[1:]
+        made, taken = generator.output_shape[1:], tuple(discriminator.inputs[0].shape[1:])
         if made != taken:
             raise ValueError(
                 f"The generator makes samples of shape {made}, but the discriminator takes "
                 f"{taken}: build both for the same shape."
             )
+        if _conditional(discriminator) and not _conditional(generator):
+            raise ValueError(
+                "The discriminator takes labels, but the generator does not and cannot know which "
+                "class to make: build both with classes."
+            )
         self.generator = generator
         self.discriminator = discriminator
         self.ema_generator = None
         self.seed = seed
-        self.latent_dim = generator.input_shape[-1]
+        self.latent_dim = generator.inputs[0].shape[-1]
+        self.classes = layers.classes(generator) if _conditional(generator) else None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.means = {
             name: keras.metrics.Mean(name=name)
@@ -61,6 +75,7 @@ class GAN(keras.Model):
         discriminator_optimizer=None,
         n_critic=1,
         ema=None,
+        generator_penalties=(),
         **kwargs,
     ):
         """Choose the rules of the game.
@@ -75,6 +90,8 @@ class GAN(keras.Model):
             ema: decay in (0, 1) of an exponential moving average of the generator, from which
                 `sample` then draws. At round t the decay is min(ema, (1 + t) / (10 + t)), so that a
                 short training forgets its random start.
+            generator_penalties: functions of the generator to a scalar, added to its loss, such as
+                `penalties.Orthogonal()`.
             kwargs: Keras's own: jit_compile, run_eagerly, steps_per_execution.
 
         Raises:
@@ -102,6 +119,7 @@ class GAN(keras.Model):
         self.penalty_seeds = [
             p.seed_generator for p in self.penalties if hasattr(p, "seed_generator")
         ]
+        self.generator_penalties = list(generator_penalties)
         self.n_critic = n_critic
         self.ema = ema
         players = [_adam(generator_optimizer), _adam(discriminator_optimizer)]
@@ -113,9 +131,15 @@ class GAN(keras.Model):
         # One optimizer in Keras's eyes: fit, saving and JAX's state then see the moments of both
         # players.
         generators = {id(v) for v in self.generator.trainable_variables}
+        # In half precision small gradients would vanish. Keras's own loss scale adapts itself, but
+        # only to one player.
+        half = any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
         super().compile(
-            optimizer=keras.optimizers.MultiOptimizer(lambda v: players[id(v) not in generators]),
-            **kwargs,
+            optimizer=keras.optimizers.MultiOptimizer(
+                lambda v: players[id(v) not in generators],
+                loss_scale_factor=1024.0 if half else None,
+            ),
+            **{"auto_scale_loss": False, **kwargs},
         )
         self.optimizer.build(
             [*self.generator.trainable_variables, *self.discriminator.trainable_variables]
@@ -166,7 +190,7 @@ class GAN(keras.Model):
         return backend.train_step(self, self._step, *args)
 
     def _step(self, data):
-        real_images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        real_images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         n = real_images.shape[0] or ops.shape(real_images)[0]  # unknown while Keras traces arrays
         if isinstance(n, int) and n % self.n_critic:
             raise ValueError(
@@ -174,42 +198,74 @@ class GAN(keras.Model):
                 "images: make it n_critic times what one discriminator update should see."
             )
         latents = keras.random.normal((n, self.latent_dim), seed=self.seed_generator)
-        logs = self.round(ops.split(real_images, self.n_critic), ops.split(latents, self.n_critic))
+        parts = [ops.split(x, self.n_critic) for x in (real_images, latents)]
+        if _conditional(self.generator):
+            labels, stray = self._training_labels(labels)
+            parts.append(ops.split(labels, self.n_critic))
+        logs = self.round(*parts)
+        if self.classes:
+            # A compiled step cannot raise; `_FiniteLosses` knows what an accuracy of NaN means.
+            logs["real_accuracy"] = ops.where(stray, np.nan, logs["real_accuracy"])
         for name, value in logs.items():
             self.means[name].update_state(value)
         return self.get_metrics_result()
 
-    def round(self, real_images, latents):
+    def _training_labels(self, labels):
+        """The labels as int32 (N,), in range, and whether any of them was not."""
+        if labels is None:
+            raise ValueError(
+                "The generator takes labels, but fit was given none: use fit(images, labels) or "
+                "data.batches(..., labels=True)."
+            )
+        if tuple(labels.shape[1:]) not in ((), (1,)):
+            raise ValueError(
+                "Labels are whole numbers, one for each image, of shape (N,), not "
+                f"{tuple(labels.shape)}."
+            )
+        labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+        if not self.classes:
+            return labels, False
+        inside = ops.clip(labels, 0, self.classes - 1)
+        return inside, ops.any(labels != inside)
+
+    def round(self, real_images, latents, labels=None):
         """Play one round and return its logs.
 
         Args:
             real_images: n_critic batches (B, ...), float32; images in [-1, 1].
             latents: n_critic batches (B, latent_dim), float32.
+            labels: for a conditional GAN, n_critic batches (B,), int32, of the real and of the fake
+                images.
 
         Returns:
             dict of scalars: `discriminator_loss`, without penalties, and `generator_loss`;
             `real_accuracy` and `fake_accuracy`, the shares of the last real and fake images on
             which the discriminator was right.
         """
-        for real, z in zip(real_images, latents, strict=True):
-            fake, _, pull = backend.pullback(
-                lambda z=z: (self.generator(z, training=True), None),
-                self.generator.trainable_variables,
-                self.variables,
+        if labels is None:
+            labels = [None] * len(latents)
+        for real, z, y in zip(real_images, latents, labels, strict=True):
+            generator, discriminator = _given(self.generator, y), _given(self.discriminator, y)
+
+            def make(z=z, generator=generator):
+                fake = ops.cast(generator(z, training=True), "float32")
+                return [fake, *(p(self.generator) for p in self.generator_penalties)], None
+
+            (fake, *_), _, pull = backend.pullback(
+                make, self.generator.trainable_variables, self.variables
             )
-            logs = self._update_discriminator(real, ops.stop_gradient(fake))
-        logs["generator_loss"] = self._update_generator(real, fake, pull)
+            logs = self._update_discriminator(discriminator, real, ops.stop_gradient(fake))
+        logs["generator_loss"] = self._update_generator(discriminator, real, fake, pull)
         if self.ema_generator is not None:
             self._update_average()
         return logs
 
-    def _update_discriminator(self, real, fake):
+    def _update_discriminator(self, discriminator, real, fake):
         def loss():
-            real_logits = self.discriminator(real, training=True)
-            fake_logits = self.discriminator(fake, training=True)
+            real_logits, fake_logits = _logits(discriminator, real), _logits(discriminator, fake)
             game = self.rules.discriminator(real_logits, fake_logits)
-            total = game + sum(p(self.discriminator, real, fake) for p in self.penalties)
-            return total, (game, real_logits, fake_logits)
+            total = game + sum(p(discriminator, real, fake) for p in self.penalties)
+            return self.discriminator_optimizer.scale_loss(total), (game, real_logits, fake_logits)
 
         variables = self.discriminator.trainable_variables
         _, aux, pull = backend.pullback(loss, variables, self.variables)
@@ -224,16 +280,20 @@ class GAN(keras.Model):
             "fake_accuracy": ops.mean(ops.cast(fake_logits < 0, "float32")),
         }
 
-    def _update_generator(self, real, fake, pull):
+    def _update_generator(self, discriminator, real, fake, pull):
+        scale = self.generator_optimizer.scale_loss
+
         def loss(images):
-            logits = [self.discriminator(images, training=True)]
+            logits = [_logits(discriminator, images)]
             if getattr(self.rules, "paired", False):
-                logits.append(self.discriminator(real, training=True))
-            return self.rules.generator(*logits), None
+                logits.append(_logits(discriminator, real))
+            value = self.rules.generator(*logits)
+            return scale(value), value
 
         # The chain rule in two steps: from the loss to the images, from these to the weights.
-        value, _, gradient = backend.value_and_gradient(loss, fake, self.variables)
-        self.generator_optimizer.apply(pull(gradient), self.generator.trainable_variables)
+        _, value, gradient = backend.value_and_gradient(loss, fake, self.variables)
+        ones = [scale(ops.ones(())) for _ in self.generator_penalties]
+        self.generator_optimizer.apply(pull([gradient, *ones]), self.generator.trainable_variables)
         return value
 
     def _update_average(self):
@@ -244,28 +304,96 @@ class GAN(keras.Model):
         for average, current in weights:
             average.assign(current + decay * (average - current))
 
-    def latents(self, n, seed=0):
-        """Standard normal latents (n, latent_dim), float32 numpy, the same on every backend."""
-        return np.random.default_rng(seed).standard_normal((n, self.latent_dim), dtype="float32")
+    def latents(self, n, seed=0, truncation=None):
+        """Standard normal latents (n, latent_dim), float32 numpy, the same on every backend.
 
-    def sample(self, n=16, seed=0, latents=None):
+        Args:
+            truncation: in (0, 1]; numbers of a larger size are drawn again until they are within
+                (Brock et al. 2019, section 3.1). Less is more typical, and more alike.
+
+        Raises:
+            ValueError: truncation is outside (0, 1].
+        """
+        if truncation is not None and not 0 < truncation <= 1:
+            raise ValueError(
+                "truncation bounds the size of each latent, above 0 and at most 1, not "
+                f"{truncation!r}; leave it out for the whole normal distribution."
+            )
+        rng = np.random.default_rng(seed)
+        latents = rng.standard_normal((n, self.latent_dim), dtype="float32")
+        if truncation is not None:
+            beyond = np.abs(latents) > truncation
+            # One draw from the law that drawing again and again has: the normal's within the bound.
+            from scipy.special import ndtr, ndtri
+
+            share = rng.uniform(ndtr(-truncation), ndtr(truncation), beyond.sum())
+            latents[beyond] = ndtri(share).clip(-truncation, truncation)
+        return latents
+
+    def sample(self, n=None, seed=0, latents=None, labels=None, truncation=None):
         """Draw from the generator, from its moving average if there is one, in inference mode.
 
         Args:
-            n: how many. seed: of the latents; the same seed gives the same images.
+            n: how many; by default as many as there are labels, or 16.
+            seed: of the latents; the same seed gives the same images.
             latents: (n, latent_dim), instead of `n` and `seed`.
+            labels: for a conditional generator, whole numbers (n,), or one for all.
+            truncation: of the latents, in (0, 1]; none by default.
 
         Returns:
             numpy: images as uint8 (n, height, width, channels), other samples as float32.
+
+        Raises:
+            ValueError: labels are missing, not taken, or out of range; truncation outside (0, 1] or
+                given beside latents.
         """
-        latents = self.latents(n, seed) if latents is None else np.asarray(latents, "float32")
+        if latents is None:
+            if n is None:
+                n = len(labels) if np.ndim(labels) else 16
+            latents = self.latents(n, seed, truncation)
+        elif truncation is not None:
+            raise ValueError(
+                "truncation is of the latents that sample draws, and it was given latents: draw "
+                "them with gan.latents(n, seed, truncation)."
+            )
+        latents = np.asarray(latents, "float32")
+        labels = self._sampling_labels(labels, len(latents))
         generator = self.generator if self.ema_generator is None else self.ema_generator
         parts = [
-            ops.convert_to_numpy(generator(latents[i : i + 256], training=False))
+            ops.convert_to_numpy(
+                _given(generator, labels[i : i + 256])(latents[i : i + 256], training=False)
+            )
             for i in range(0, len(latents), 256)
         ]
-        samples = np.concatenate(parts)
+        samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
+
+    def _sampling_labels(self, labels, n):
+        """Labels (n,), int32, checked."""
+        if not _conditional(self.generator):
+            if labels is not None:
+                raise ValueError("The generator takes no labels: sample without them.")
+            return np.zeros(n, "int32")  # unused
+        known = f" from 0 to {self.classes - 1}" if self.classes else ""
+        if labels is None:
+            raise ValueError(
+                f"The generator takes labels: sample(labels=...) needs whole numbers{known}, one "
+                "for each image or one for all."
+            )
+        labels = np.asarray(labels)
+        if not np.issubdtype(labels.dtype, np.integer) or (
+            self.classes and ((labels < 0) | (labels >= self.classes)).any()
+        ):
+            raise ValueError(
+                f"Labels are whole numbers{known} for this generator, not "
+                f"{np.unique(labels).tolist()}."
+            )
+        if labels.ndim and labels.shape != (n,):
+            raise ValueError(
+                f"{n} samples need labels of shape ({n},), or one label for all, not of shape "
+                f"{labels.shape}."
+            )
+        return np.broadcast_to(labels, (n,)).astype("int32")
 
     def call(self, latents, training=False):
         return self.generator(latents, training=training)
@@ -292,6 +420,7 @@ class GAN(keras.Model):
         parts = {
             "loss": self.rules,
             "penalties": list(self.penalties),
+            "generator_penalties": list(self.generator_penalties),
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }
@@ -303,6 +432,22 @@ class GAN(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _conditional(model):
+    return len(model.inputs) == 2
+
+
+def _given(model, labels):
+    """`model` as a function of its first input alone."""
+    if not _conditional(model):
+        return model
+    return lambda x, training=None: model([x, labels], training=training)
+
+
+def _logits(discriminator, images):
+    # Losses in float32, whatever the precision of the layers.
+    return ops.cast(discriminator(images, training=True), "float32")
 
 
 def _adam(optimizer):
@@ -323,13 +468,19 @@ class _FiniteLosses(keras.callbacks.Callback):
         self.epoch, self.broken = epoch, []
 
     def on_train_batch_end(self, batch, logs=None):
-        for player in ("discriminator", "generator"):
-            loss = logs[f"{player}_loss"]
-            if not np.isfinite(loss):
-                self.broken.append((batch, player, float(loss)))
+        # An accuracy is finite, whatever the logits, except where `_step` says that labels are not.
+        for name in ("discriminator_loss", "generator_loss", "real_accuracy"):
+            if not np.isfinite(logs[name]):
+                self.broken.append((batch, name, float(logs[name])))
         if self.broken:
             time.sleep(0.1)  # the thread of an earlier step may be a little later than this one
-            step, player, loss = min(self.broken)
+            step, name, loss = min(self.broken)
+            if name == "real_accuracy":
+                raise ValueError(
+                    f"The labels of step {step + 1} of epoch {self.epoch + 1} are not all from 0 "
+                    f"to {self.model.classes - 1}, the classes that the generator was built for."
+                )
+            player = name.removesuffix("_loss")
             raise FloatingPointError(
                 f"The {player}'s loss is {loss} at step {step + 1} of epoch {self.epoch + 1}: "
                 "try a lower learning rate, clipped gradients (clipnorm) or a gradient "

@@ -1,4 +1,4 @@
-"""Terms of the discriminator's loss that hold down its gradient, and weight clipping.
+"""Terms of the players' losses that hold down a gradient or keep filters apart; weight clipping.
 
 A penalty is a function of (discriminator, real, fake) to a scalar. Below, `g(x)` is the gradient of
 the logit with respect to the sample `x`, and expectations are means over a batch.
@@ -7,12 +7,16 @@ the logit with respect to the sample `x`, and expectations are means over a batc
 - `GradientPenalty`, `ZeroCentred`: the norm of `g` towards 1, or towards 0, between real and fake.
 - `DRAGAN`: the norm of `g` towards 1 around the real samples.
 - `WeightClipping`: no penalty but a box for the weights.
+
+For a discriminator that takes labels, the one that a penalty is given is closed over them: a
+function of images alone. A penalty of the generator's is a function of (generator) to a scalar:
+`Orthogonal`.
 """
 
 import keras
 from keras import ops
 
-from ganlib import backend, losses
+from ganlib import backend, layers, losses
 
 
 def squared_gradient_norms(discriminator, images):
@@ -149,6 +153,33 @@ class WeightClipping(Penalty):
         """Clip the trainable weights."""
         for weight in discriminator.trainable_variables:
             weight.assign(ops.clip(weight, -self.limit, self.limit))
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Orthogonal(Penalty):
+    """Filters that are orthogonal, of any length (Brock et al. 2019, equation 3).
+
+    `weight * sum ||W^T W - diag(W^T W)||_F^2` over the kernels of Dense and convolutional layers,
+    as `layers.matrix`, whose columns are the filters. It keeps a generator smooth enough for
+    truncated latents. For `compile(generator_penalties=...)`.
+    """
+
+    of_gradient = False
+
+    def __init__(self, weight=1e-4):
+        self.weight = weight
+
+    def __call__(self, generator):
+        total = 0.0
+        for layer in generator._flatten_layers():
+            if hasattr(layer, "kernel"):
+                w = layers.matrix(layer)
+                # ||W^T W|| = ||W W^T||: the smaller of the two, as W may be 20 x 24576.
+                short = w if w.shape[0] < w.shape[1] else ops.transpose(w)
+                gram = ops.matmul(short, ops.transpose(short))
+                lengths = ops.sum(ops.square(w), axis=0)
+                total += ops.sum(ops.square(gram)) - ops.sum(ops.square(lengths))
+        return self.weight * total
 
 
 NAMES = {

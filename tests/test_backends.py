@@ -34,24 +34,20 @@ def run(backend, *arguments, timeout=600):
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-def test_the_same_tests_pass(backend):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("gan", "losses", "penalties", "callbacks"),
+        ("conditional", "layers", "models"),
+        ("metrics", "data", "densities"),
+        ("checkpoint",),
+    ],
+)
+def test_the_same_tests_pass(backend, names):
     """Everything that computes with tensors; TensorFlow's turn is the surrounding run itself."""
     if not available(backend):
         pytest.skip(REASON.format(backend))
-    files = [
-        f"tests/test_{name}.py"
-        for name in (
-            "gan",
-            "losses",
-            "penalties",
-            "models",
-            "metrics",
-            "data",
-            "densities",
-            "callbacks",
-            "checkpoint",
-        )
-    ]
+    files = [f"tests/test_{name}.py" for name in names]
     run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
 
 
@@ -83,16 +79,63 @@ np.savez(sys.argv[1], *gan.get_weights())
 
 @pytest.mark.parametrize("backend", OTHERS)
 def test_one_round_gives_the_same_weights_as_on_tensorflow(backend, tmp_path):
+    agree(backend, ROUNDS.replace("ROUNDS", "1"), tmp_path)
+
+
+def agree(backend, script, tmp_path):
+    """Run a script that saves arrays in the file of its first argument, on TensorFlow and on
+    `backend`, and compare them."""
     if not available(backend):
         pytest.skip(REASON.format(backend))
     results = []
     for name in ("tensorflow", backend):
-        run(name, "-c", ROUNDS.replace("ROUNDS", "1"), str(tmp_path / f"{name}.npz"))
+        run(name, "-c", script, str(tmp_path / f"{name}.npz"))
         with np.load(tmp_path / f"{name}.npz") as arrays:
             results.append([arrays[key] for key in arrays])
     assert len(results[0]) == len(results[1]) > 10
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+CONDITIONAL_ROUNDS = """
+import sys
+import keras, numpy as np, ganlib
+from keras import ops
+from ganlib import models, penalties
+
+shape, batch, classes = (28, 28, 1), 4, 3
+dcgan, resnet, biggan = models.dcgan, models.resnet, models.biggan
+pairs = [
+    (dcgan.generator(shape, 6, 4, classes), dcgan.discriminator(shape, 4, classes, "spectral")),
+    (resnet.generator(shape, 6, 8, classes, 14, spectral_norm=True),
+     resnet.discriminator(shape, 8, classes, 14)),
+    (biggan.generator(shape, classes, width=2, embedding_dim=8),
+     biggan.discriminator(shape, classes, width=2)),
+]
+arrays = []
+for generator, discriminator in pairs:
+    gan = ganlib.GAN(generator, discriminator)
+    sgd = [keras.optimizers.SGD(0.01) for _ in range(2)]
+    simple = generator is pairs[0][0]
+    gan.compile("hinge", [penalties.R1(0.1)] if simple else [], *sgd, ema=0.5,
+                generator_penalties=[penalties.Orthogonal(1e-3)])
+    rng = np.random.default_rng(0)
+    gan.set_weights([rng.normal(scale=0.3, size=w.shape) for w in gan.get_weights()])
+    for norm in gan._flatten_layers():  # a variance is positive
+        if isinstance(norm, keras.layers.BatchNormalization):
+            norm.moving_variance.assign(np.abs(rng.normal(size=norm.moving_variance.shape)))
+    reals = rng.uniform(-1, 1, size=(1, batch, *shape)).astype("float32")
+    latents = rng.normal(size=(1, batch, gan.latent_dim)).astype("float32")
+    labels = rng.integers(0, classes, (1, batch)).astype("int32")
+    gan.round(*(list(map(ops.convert_to_tensor, x)) for x in (reals, latents, labels)))
+    arrays += gan.get_weights()
+np.savez(sys.argv[1], *arrays)
+"""
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_one_round_of_each_conditional_model_gives_the_same_weights(backend, tmp_path):
+    agree(backend, CONDITIONAL_ROUNDS, tmp_path)
 
 
 WITHOUT_TENSORFLOW = """

@@ -212,6 +212,24 @@ def test_tf_data_has_no_autotune_and_knows_its_length(repeat):
     assert stream.element_spec == tf.TensorSpec((5, 2, 2, 1), tf.float32)
 
 
+@pytest.mark.parametrize("repeat", [False, True])
+def test_labels_stay_with_their_images(repeat):
+    digits = data.load("digits")
+    pairs = take(digits.batches(100, seed=3, repeat=repeat, labels=True), 34 if repeat else 17)
+    images = take(digits.batches(100, seed=3, repeat=repeat), len(pairs))
+    rows = np.concatenate([batches.permutation(1797, 3, epoch)[:1700] for epoch in range(2)])
+    for i, ((x, y), alone) in enumerate(zip(pairs, images, strict=True)):
+        x, y, alone = map(keras.ops.convert_to_numpy, (x, y, alone))
+        np.testing.assert_array_equal(x, alone)
+        assert y.dtype == np.int32
+        np.testing.assert_array_equal(y, digits.labels[rows[100 * i : 100 * (i + 1)]])
+
+
+def test_labels_that_are_not_there():
+    with pytest.raises(ValueError, match="'numbered' .* has no labels"):
+        numbered(20).batches(5, labels=True)
+
+
 def test_densities_stream_fresh_samples():
     ring = data.ring()
     stream = [keras.ops.convert_to_numpy(x) for x in take(ring.batches(1000, seed=2), 150)]

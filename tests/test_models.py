@@ -1,12 +1,27 @@
 """Shapes, parameter counts and the sizes that are refused."""
 
 import math
+import os
+import subprocess
+import sys
 
+import keras
 import numpy as np
 import pytest
 from keras import layers, ops
+from sources import ROOT
 
-from ganlib.models import dcgan, mlp
+from ganlib import GAN
+from ganlib.layers import SpectralNormalization
+from ganlib.models import biggan, dcgan, mlp, resnet
+
+# What is counted and where layers are placed is the same on every backend, and building is slow on
+# JAX, which compiles each weight's initialisation.
+once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same everywhere")
+
+
+def trainable(model):
+    return sum(math.prod(v.shape) for v in model.trainable_variables)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +60,6 @@ def test_dcgan_64_has_the_published_parameters():
     of the first and last layers."""
     generator = dcgan.generator((64, 64, 3), latent_dim=100, width=64)
     discriminator = dcgan.discriminator((64, 64, 3), width=64)
-
-    def trainable(model):
-        return sum(math.prod(v.shape) for v in model.trainable_variables)
-
     assert trainable(generator) == 3_576_704 + 3
     assert trainable(discriminator) == 2_765_568 + 64 + 1
 
@@ -67,6 +78,21 @@ def test_guidelines_of_the_paper():
     assert discriminator.layers[-1].activation.__name__ == "linear", "a logit, no sigmoid"
 
 
+def test_dcgan_takes_labels_and_another_norm():
+    shape, labels = (28, 28, 1), ops.convert_to_tensor(np.array([0, 9]))
+    generator = dcgan.generator(shape, latent_dim=5, width=4, classes=10)
+    images = generator([ops.ones((2, 5)), labels])
+    assert tuple(images.shape) == (2, *shape)
+    for norm, batch_norms, wrapped in (("batch", 2, 0), ("spectral", 0, 4), (None, 0, 0)):
+        discriminator = dcgan.discriminator(shape, width=4, classes=10, norm=norm)
+        assert tuple(discriminator([images, labels]).shape) == (2, 1)
+        kinds = [type(layer) for layer in discriminator.layers]
+        assert kinds.count(layers.BatchNormalization) == batch_norms
+        assert kinds.count(SpectralNormalization) == wrapped
+    with pytest.raises(ValueError, match='"batch", "spectral" or None, not'):
+        dcgan.discriminator(shape, norm="layer")
+
+
 def test_mlp_makes_points_and_images():
     points = mlp.generator((2,), latent_dim=3)(np.ones((4, 3), "float32"))
     assert tuple(points.shape) == (4, 2)
@@ -74,3 +100,171 @@ def test_mlp_makes_points_and_images():
     images = mlp.generator((8, 8, 1), latent_dim=3)(100 * np.ones((4, 3), "float32"))
     assert tuple(images.shape) == (4, 8, 8, 1)
     assert abs(ops.convert_to_numpy(images)).max() <= 1
+
+
+# ------------------------------------------------------------ residual networks and BigGAN
+
+
+@once
+@pytest.mark.parametrize(
+    "generator,discriminator,options",
+    [
+        (4_276_739, 1_053_825, {}),  # SNGAN
+        (4_304_387, 1_055_105, {"classes": 10}),  # projection
+        (4_386_308, 1_075_586, {"classes": 10, "attention": 16}),  # SAGAN
+    ],
+)
+def test_residual_networks_have_the_published_parameters(generator, discriminator, options):
+    """Those of the library mimicry, which reproduces the papers' results."""
+    assert trainable(resnet.generator(**options)) == generator
+    assert trainable(resnet.generator(**options, spectral_norm=True)) == generator
+    assert trainable(resnet.discriminator(**options)) == discriminator
+
+
+@once
+@pytest.mark.parametrize(
+    "side,generator,discriminator", [(128, 70_433_988, 87_982_370), (256, 82_097_604, 98_635_298)]
+)
+def test_biggan_has_the_published_parameters(side, generator, discriminator):
+    """Those of the authors' PyTorch code and their published weights."""
+    shape, options = (side, side, 3), {"classes": 1000, "initializer": "zeros"}
+    assert trainable(biggan.generator(shape, **options)) == generator
+    assert trainable(biggan.discriminator(shape, **options)) == discriminator
+
+
+def attended(model):
+    """The sides of the maps that self-attention sees."""
+    return [x.output.shape[1] for x in model.layers if type(x).__name__ == "SelfAttention"]
+
+
+@once
+def test_attention_is_where_the_paper_has_it():
+    options = {"classes": 2, "width": 1}
+    for side, places in ((28, [14, 14]), (64, [32, 32]), (128, [64, 64]), (256, [128, 64])):
+        shape = (side, side, 3)
+        models = biggan.generator(shape, **options), biggan.discriminator(shape, **options)
+        assert [place for m in models for place in attended(m)] == places
+    assert attended(biggan.generator((32, 32, 3), **options, attention=0)) == []
+    assert attended(biggan.generator((32, 32, 3), **options, attention=8)) == [8]
+    assert attended(resnet.discriminator(width=8, attention=8)) == [8]
+
+
+def biggan_pair(shape):
+    return biggan.generator(shape, 10, width=2), biggan.discriminator(shape, 10, width=2)
+
+
+PAIRS = {
+    "sngan": lambda: (resnet.generator((16, 16, 3), 5, 8), resnet.discriminator((16, 16, 3), 8)),
+    "sagan": lambda: (
+        resnet.generator((16, 16, 3), 5, 8, classes=10, attention=8, spectral_norm=True),
+        resnet.discriminator((16, 16, 3), 8, classes=10, attention=8),
+    ),
+    "biggan-32": lambda: biggan_pair((32, 32, 3)),
+    "biggan-28": lambda: biggan_pair((28, 28, 1)),
+}
+
+
+# The other backends' rounds are compared with TensorFlow's in test_backends.
+@pytest.mark.parametrize(
+    "name", ["biggan-28", *(pytest.param(name, marks=once) for name in list(PAIRS)[:-1])]
+)
+def test_a_round_of_each_and_what_is_saved_goes_on(name, tmp_path):
+    """Saved after a first round; loaded, it samples the same and plays the same second round."""
+    keras.utils.set_random_seed(0)
+    gan = GAN(*PAIRS[name]())
+    shape = gan.generator.output_shape[1:]
+    gan.compile("hinge", ema=0.5)
+    labels = None if name == "sngan" else [np.array([0, 9, 3, 3], "int32")]
+    reals, latents = np.zeros((1, 4, *shape), "float32"), gan.latents(4)[None]
+
+    def play(gan):
+        parts = [list(map(ops.convert_to_tensor, x)) for x in (reals, latents, labels or [])]
+        return gan.round(*parts[: 2 if labels is None else 3])
+
+    assert all(np.isfinite(ops.convert_to_numpy(x)) for x in play(gan).values())
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.models.load_model(tmp_path / "gan.keras")
+    asked = {} if labels is None else {"labels": labels[0]}
+    np.testing.assert_array_equal(loaded.sample(4, **asked), gan.sample(4, **asked))
+    assert gan.sample(4, **asked).shape == (4, *shape)
+    play(gan)
+    play(loaded)
+    for a, b in zip(gan.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@once
+def test_every_weight_of_a_small_biggan_is_used():
+    """The gradient reaches them all, once attention's gain has left 0."""
+    keras.utils.set_random_seed(0)
+    gan = GAN(*biggan_pair((28, 28, 1)))
+    gan.compile()
+    for model in (gan.generator, gan.discriminator):
+        for layer in model.layers:
+            if type(layer).__name__ == "SelfAttention":
+                layer.gain.assign(0.5)
+    before = [ops.convert_to_numpy(v).copy() for v in gan.trainable_variables]
+    rng = np.random.default_rng(0)
+    reals = rng.uniform(-1, 1, (20, 28, 28, 1)).astype("float32")
+    gan.fit(reals, np.arange(20) % 10, batch_size=20, verbose=0)
+    for old, variable in zip(before, gan.trainable_variables, strict=True):
+        assert not np.array_equal(old, ops.convert_to_numpy(variable)), variable.path
+
+
+@pytest.mark.parametrize("side", [16, 30, 48, 100, 512])
+def test_biggan_doubles_four_pixels(side):
+    for model in (biggan.generator, biggan.discriminator):
+        with pytest.raises(ValueError, match=f"4 doubled a few times.* not {side}x{side}"):
+            model((side, side, 3), classes=10)
+    with pytest.raises(ValueError, match="square images.* not 32x64"):
+        biggan.generator((32, 64, 3), classes=10)
+
+
+def test_latents_are_cut_into_equal_pieces():
+    with pytest.raises(
+        ValueError, match="latent_dim=50 cannot be cut into 3 equal.* multiple of 3"
+    ):
+        biggan.generator((28, 28, 1), 10, latent_dim=50)
+
+
+def test_attention_needs_a_map_of_its_side():
+    with pytest.raises(ValueError, match="No feature map has a side of 10: .* 8 or 16, or to none"):
+        biggan.generator((32, 32, 3), 10, width=2, attention=10)
+    with pytest.raises(ValueError, match="No feature map has a side of 4"):
+        resnet.discriminator(width=8, attention=4)
+
+
+FULL_SIZE = """
+import resource, time
+import keras, numpy as np, ganlib
+
+biggan, shape, start = ganlib.models.biggan, (128, 128, 3), time.time()
+keras.utils.set_random_seed(0)
+gan = ganlib.GAN(biggan.generator(shape, classes=1000), biggan.discriminator(shape, classes=1000))
+gan.compile("hinge", n_critic=1)
+built = time.time()
+history = gan.fit(np.zeros((2, *shape), "float32"), np.array([3, 999]), batch_size=2, verbose=0)
+for model in (gan, gan.generator, gan.discriminator):
+    model.summary()
+print(history.history)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GiB; Linux counts in KiB
+print(f"built {built - start:.0f} s, round {time.time() - built:.0f} s, peak {peak:.2f} GiB")
+"""
+
+
+@pytest.mark.slow
+@once
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is counted as on Linux")
+def test_biggan_of_128_pixels_plays_a_round_within_16_gigabytes():
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_SIZE],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    print(done.stdout[-400:])
+    for text in ("self_attention", "70,433,988", "87,982,370", "'generator_loss': ["):
+        assert text in done.stdout
+    assert "nan" not in done.stdout.split("'generator_loss'")[1]
+    assert float(done.stdout.split("peak ")[1].split()[0]) < 16

@@ -1,6 +1,6 @@
 """Generators and discriminators: functions that return a `keras.Model`, whose last layer is an
 image or a logit."""
 
-from ganlib.models import dcgan, mlp
+from ganlib.models import biggan, dcgan, mlp, resnet
 
-__all__ = ["dcgan", "mlp"]
+__all__ = ["biggan", "dcgan", "mlp", "resnet"]

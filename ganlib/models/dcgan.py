@@ -12,6 +12,8 @@ import math
 import keras
 from keras import layers
 
+from ganlib.layers import JoinLabels, SpectralNormalization
+
 # In a short training the moving statistics of Keras's default, 0.99, would lag behind the weights.
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
 
@@ -37,8 +39,10 @@ def doublings(size):
     return steps
 
 
-def generator(image_shape, latent_dim=64, width=32):
+def generator(image_shape, latent_dim=64, width=32, classes=None):
     """Latents (N, latent_dim) -> images (N, *image_shape), float32 in [-1, 1].
+
+    With `classes` it takes [latents, labels (N,)]; the labels join the latents, one-hot.
 
     Args:
         image_shape: (height, width, channels); each side is 4 to 7 pixels doubled at least once.
@@ -52,7 +56,7 @@ def generator(image_shape, latent_dim=64, width=32):
             "doublings: crop or resize the images."
         )
     start = (*(side // 2**steps for side in image_shape[:2]), width * 2 ** (steps - 1))
-    x = inputs = keras.Input((latent_dim,))
+    inputs, x = _inputs((latent_dim,), classes)
     x = layers.Dense(math.prod(start), use_bias=False, kernel_initializer=_normal())(x)
     x = layers.Reshape(start)(x)
     x = layers.BatchNormalization(**BATCH_NORM)(x)
@@ -75,19 +79,38 @@ def generator(image_shape, latent_dim=64, width=32):
     return keras.Model(inputs, x, name="generator")
 
 
-def discriminator(image_shape, width=32):
+def discriminator(image_shape, width=32, classes=None, norm="batch"):
     """Images (N, *image_shape), float32 in [-1, 1] -> logits (N, 1).
 
-    `width` is the channels of the first feature map; they double at every halving. There is no
-    batch norm after the first convolution, as in the paper: it sees the pixels as they are.
+    With `classes` it takes [images, labels (N,)]; the labels join the images as planes, one-hot.
+
+    Args:
+        width: channels of the first feature map; they double at every halving.
+        norm: "batch", as in the paper, after every convolution but the first, which sees the pixels
+            as they are; "spectral", of every kernel instead (Miyato et al. 2018); or None, as a
+            gradient penalty asks for.
     """
-    x = inputs = keras.Input(image_shape)
+    if norm not in ("batch", "spectral", None):
+        raise ValueError(f'norm is "batch", "spectral" or None, not {norm!r}.')
+    wrap = SpectralNormalization if norm == "spectral" else lambda layer: layer
+    inputs, x = _inputs(image_shape, classes)
     for i in range(math.ceil(math.log2(max(image_shape[:2]) / 4))):
-        x = layers.Conv2D(
-            width * 2**i, 4, 2, "same", use_bias=i == 0, kernel_initializer=_normal()
-        )(x)
-        if i:
+        batch_norm = norm == "batch" and i > 0
+        conv = layers.Conv2D(
+            width * 2**i, 4, 2, "same", use_bias=not batch_norm, kernel_initializer=_normal()
+        )
+        x = wrap(conv)(x)
+        if batch_norm:
             x = layers.BatchNormalization(**BATCH_NORM)(x)
         x = layers.LeakyReLU(0.2)(x)
-    x = layers.Dense(1, kernel_initializer=_normal())(layers.Flatten()(x))
+    x = wrap(layers.Dense(1, kernel_initializer=_normal()))(layers.Flatten()(x))
     return keras.Model(inputs, x, name="discriminator")
+
+
+def _inputs(shape, classes):
+    """The inputs of a model, and the tensor that its first layer sees."""
+    x = keras.Input(shape)
+    if classes is None:
+        return x, x
+    labels = keras.Input((), dtype="int32")
+    return [x, labels], JoinLabels(classes)(x, labels)

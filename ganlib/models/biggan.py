@@ -1,0 +1,136 @@
+"""BigGAN (Brock, Donahue and Simonyan 2019, appendix B), from 28 to 256 pixels.
+
+What sets it apart from `resnet`: channels that grow towards the coarse maps, one class embedding
+that all batch norms share, latents cut into pieces of which each block gets its own (hierarchical
+latents), self-attention, and orthogonal weights. Every kernel but the shared embedding is
+spectrally normalised, in both players.
+
+    generator((128, 128, 3), classes=1000)             70,433,988 parameters
+    generator((28, 28, 1), classes=10, width=16)       fits a laptop
+
+The images are square, of 32, 64, 128 or 256 pixels: 4 pixels, doubled. MNIST's 28 pixels come from
+7, doubled twice, with no border to crop.
+"""
+
+import keras
+from keras import layers
+
+from ganlib.layers import (
+    ConditionalBatchNormalization,
+    Projection,
+    SelfAttention,
+    SpectralNormalization,
+)
+from ganlib.models.dcgan import BATCH_NORM
+from ganlib.models.resnet import check_attention, down_block, sum_pooling, up_block
+
+# Channels of the generator's feature maps, coarse to fine, in multiples of `width`. The
+# discriminator's are the same, fine to coarse. Below 64 pixels as in the authors' CIFAR-10 network.
+CHANNELS = {
+    28: (4, 4, 4),
+    32: (4, 4, 4, 4),
+    64: (16, 16, 8, 4, 2),
+    128: (16, 16, 8, 4, 2, 1),
+    256: (16, 16, 8, 8, 4, 2, 1),
+}
+CHUNK = 20  # latents of a block in the paper: 120 for 128 pixels, 140 for 256
+
+
+def generator(
+    image_shape,
+    classes,
+    latent_dim=None,
+    width=96,
+    embedding_dim=128,
+    attention=None,
+    initializer="orthogonal",
+):
+    """[latents (N, latent_dim), labels (N,)] -> images (N, *image_shape), float32 in [-1, 1].
+
+    Args:
+        image_shape: (side, side, channels), a side of 28, 32, 64, 128 or 256.
+        latent_dim: cut into equal pieces, one for the first layer and one for each block; by
+            default 20 for each.
+        width: channels of the finest map from 64 pixels on, a quarter of those of every map below.
+        embedding_dim: length of the shared class embedding.
+        attention: the side of the map with self-attention, by default half the image's; 0 for none.
+        initializer: of the weights.
+
+    Raises:
+        ValueError: another side, a latent_dim that cannot be cut, attention where no map is.
+    """
+    first, *others = (width * factor for factor in CHANNELS[_side(image_shape)])
+    side, slots = image_shape[0], 1 + len(others)
+    latent_dim = CHUNK * slots if latent_dim is None else latent_dim
+    if latent_dim % slots:
+        raise ValueError(
+            f"latent_dim={latent_dim} cannot be cut into {slots} equal pieces, one for the first "
+            f"layer and one for each block: take a multiple of {slots}."
+        )
+    attention = side // 2 if attention is None else attention
+    check_attention(attention, [side >> i for i in reversed(range(1, len(others)))])
+
+    latents, labels = keras.Input((latent_dim,)), keras.Input((), dtype="int32")
+    embedded = layers.Embedding(classes, embedding_dim, initializer, name="embedding")(labels)
+    piece, *pieces = keras.ops.split(latents, slots, axis=-1)
+
+    start = side >> len(others)
+    dense = layers.Dense(start * start * first, kernel_initializer=initializer)
+    x = layers.Reshape((start, start, first))(SpectralNormalization(dense)(piece))
+    conv = _conv(initializer)
+    for channels, piece in zip(others, pieces, strict=True):
+        condition = layers.Concatenate()([embedded, piece])
+
+        def normalise(x, condition=condition):
+            norm = ConditionalBatchNormalization(spectral_norm=True, **BATCH_NORM)
+            return norm(x, condition)
+
+        x = up_block(x, channels, normalise, conv)
+        if x.shape[1] == attention:
+            x = SelfAttention(spectral_norm=True)(x)
+    x = layers.Activation("relu")(layers.BatchNormalization(**BATCH_NORM)(x))
+    x = layers.Activation("tanh")(conv(image_shape[-1], 3)(x))
+    return keras.Model([latents, labels], x, name="generator")
+
+
+def discriminator(image_shape, classes, width=96, attention=None, initializer="orthogonal"):
+    """[images (N, *image_shape), labels (N,)] -> logits (N, 1). Arguments as for `generator`.
+
+    By default attention sees maps of 64 pixels, or half the image's side where that is less.
+    """
+    channels = [width * factor for factor in reversed(CHANNELS[_side(image_shape)])]
+    side = image_shape[0]
+    # 4 pixels are left for the last block, or 8 (7) of a small image, as in the CIFAR-10 network.
+    halvings = len(channels) - 1 if side >= 64 else 2
+    attention = min(64, side // 2) if attention is None else attention
+    check_attention(attention, [side >> i for i in range(1, halvings)])
+
+    images, labels = keras.Input(image_shape), keras.Input((), dtype="int32")
+    x, conv = images, _conv(initializer)
+    for i, width in enumerate(channels):
+        widens = width != x.shape[-1]
+        x = down_block(x, width, conv, halve=i < halvings, project=widens, first=i == 0)
+        if x.shape[1] == attention:
+            x = SelfAttention(spectral_norm=True)(x)
+    project = Projection(classes, spectral_norm=True, dtype="float32")
+    logits = project(sum_pooling(x), labels)
+    return keras.Model([images, labels], logits, name="discriminator")
+
+
+def _side(image_shape):
+    side = image_shape[0]
+    if side not in CHANNELS or image_shape[1] != side:
+        raise ValueError(
+            "BigGAN makes square images of 32, 64, 128 or 256 pixels, 4 doubled a few times, or of "
+            f"MNIST's 28, not {image_shape[0]}x{image_shape[1]}: resize or pad the images."
+        )
+    return side
+
+
+def _conv(initializer):
+    def conv(width, size):
+        return SpectralNormalization(
+            layers.Conv2D(width, size, padding="same", kernel_initializer=initializer)
+        )
+
+    return conv
