@@ -41,7 +41,7 @@ def build(width=4, steps_per_execution=1):
         [
             keras.Input((2, 2, 1)),
             layers.Flatten(),
-            layers.SpectralNormalization(layers.Dense(width)),
+            ganlib.layers.SpectralNormalization(layers.Dense(width)),
             layers.LeakyReLU(),
             layers.Dropout(0.2),
             layers.Dense(1),
@@ -55,6 +55,22 @@ def build(width=4, steps_per_execution=1):
         discriminator_optimizer=keras.optimizers.Adam(0.02, beta_1=0.5),
         steps_per_execution=steps_per_execution,
     )
+    return gan
+
+
+def conditional():
+    """A GAN with labels in every place that keeps something of its own."""
+    layers, classes = keras.layers, 3
+    keras.utils.set_random_seed(0)
+    latents, labels = keras.Input((3,)), keras.Input((), dtype="int32")
+    x = layers.Dense(4)(latents)
+    x = ganlib.layers.ConditionalBatchNormalization(classes, spectral_norm=True)(x, labels)
+    generator = keras.Model([latents, labels], layers.Reshape((2, 2, 1))(layers.Dense(4)(x)))
+    images = keras.Input((2, 2, 1))
+    features = ganlib.layers.SpectralNormalization(layers.Dense(4))(layers.Flatten()(images))
+    logits = ganlib.layers.Projection(classes, spectral_norm=True)(features, labels)
+    gan = GAN(generator, keras.Model([images, labels], logits))
+    gan.compile("hinge", ema=0.9, n_critic=2)
     return gan
 
 
@@ -160,11 +176,11 @@ def test_stopped_anywhere_it_ends_as_if_it_never_had_been(tmp_path, whole):
 
 def test_what_is_restored_differs_from_a_new_training_in_every_kind_of_state(whole):
     kinds = {"momentum": 0, "velocity": 0, "moving_mean": 0, "seed_generator_state": 0}
-    kinds |= {"vector_u": 0, "kernel": 0, "iteration": 0, "total": 0}
+    kinds |= {"u": 0, "kernel": 0, "iteration": 0, "total": 0}
     gan = build()
     for variable, value in zip(checkpoint.variables(gan), whole[0], strict=True):
         for kind in kinds:
-            if kind in variable.name:
+            if variable.name.endswith(kind):
                 changed = not np.array_equal(keras.ops.convert_to_numpy(variable), value)
                 kinds[kind] += changed
     assert all(kinds.values()), kinds
@@ -239,6 +255,29 @@ def test_the_order_of_any_data_goes_on(kind, tmp_path):
     reference = outcome(*fit(data=data, gan=gan(), **options))
     killed(tmp_path, 4, data=data, gan=gan(), **options)
     same(outcome(*fit(tmp_path, data=data, gan=gan(), **options)), reference)
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_labels_go_on_beside_their_images(repeat, tmp_path):
+    labels = np.random.default_rng(1).integers(0, 3, len(IMAGES))
+    dataset = ganlib.data.Dataset("noise", IMAGES, labels, ("a", "b", "c"))
+    options = {"data": lambda: dataset.batches(10, seed=1, repeat=repeat, labels=True)}
+    options |= {"steps_per_epoch": 7} if repeat else {}
+    reference = outcome(*fit(gan=fresh(conditional), **options))
+    vectors = [
+        not np.array_equal(before, after)
+        for variable, before, after in zip(
+            checkpoint.variables(fresh(conditional)),
+            checkpoint.state(fresh(conditional)),
+            reference[0],
+            strict=True,
+        )
+        if variable.name == "u"
+    ]
+    assert sum(vectors) >= 4  # of the two maps of a class, the features, and the projection
+    killed(tmp_path, 9, gan=fresh(conditional), **options)
+    killed(tmp_path, 2, gan=fresh(conditional), **options)
+    same(outcome(*fit(tmp_path, gan=fresh(conditional), **options)), reference)
 
 
 def test_points_of_a_density_go_on(tmp_path):
