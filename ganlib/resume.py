@@ -25,7 +25,8 @@ class Checkpoint(keras.callbacks.Callback):
     Other callbacks begin anew.
 
     Ctrl-C and SIGTERM end the training after the current step, once it is saved; a second one ends
-    it at once. A folder is for one `fit`. A learning rate that was changed in the script holds.
+    it at once. A checkpoint that cannot be used is renamed `.refused` where an earlier one can. A
+    folder is for one `fit`. A learning rate that was changed in the script holds.
 
     Args:
         folder: for the checkpoints, `epoch-E-step-S.npz`: after E whole epochs and S more steps.
@@ -37,8 +38,8 @@ class Checkpoint(keras.callbacks.Callback):
         choose: `min`, or `max` for a score that should be high.
 
     Raises:
-        ValueError: the folder holds the checkpoints of another model, of other data, of a newer
-            ganlib, or only damaged ones; another training is using it.
+        ValueError: the folder holds checkpoints, but only of another model, of a newer ganlib, or
+            damaged ones; the data have other steps than before; another training is using it.
         OSError: the folder takes no files.
     """
 
@@ -80,18 +81,21 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _latest(self, gan):
         """The latest checkpoint that can be read, (None, None) if there is none at all."""
-        damaged = []
+        refused = []
         for file in reversed(self._files()):
             try:
                 found = checkpoint.read(file, gan)
-            except checkpoint.Damaged:
-                damaged.append(file)
+            except ValueError as error:
+                refused.append((file, error))
                 continue
-            for other in damaged:
-                warnings.warn(f"{other} is damaged: using {file.name}.", stacklevel=5)
-                other.rename(other.with_suffix(".damaged"))
+            for other, error in refused:
+                warnings.warn(f"{error} Using {file.name} instead.", stacklevel=5)
+                other.rename(other.with_suffix(".refused"))
             return found
-        if damaged:
+        for _, error in refused:
+            if not isinstance(error, checkpoint.Damaged):
+                raise error
+        if refused:
             raise ValueError(
                 f"None of the checkpoints in {self.folder} can be read: move them away to train "
                 "from the start."

@@ -494,15 +494,41 @@ def latest(folder):
     return Path(folder) / names(folder)[-1]
 
 
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, whole):
+def newer(file, monkeypatch):
+    with monkeypatch.context() as later:
+        later.setattr(checkpoint, "FORMAT", 2)
+        gan = fresh()
+        checkpoint.write(file, gan, checkpoint.state(gan))
+
+
+def foreign(file, monkeypatch):
+    gan = fresh(small)
+    checkpoint.write(file, gan, checkpoint.state(gan))
+
+
+def truncated(file, monkeypatch):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (truncated, "is damaged or no checkpoint."),
+        (foreign, r"belongs to another model \(it holds .*or choose another folder."),
+        (newer, r"was written by a newer ganlib \(format 2.*or choose another folder."),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_used_is_passed_over(
+    change, sentence, tmp_path, whole, monkeypatch
+):
     killed(tmp_path, 7)
     file = latest(tmp_path)
-    file.write_bytes(file.read_bytes()[:-100])
+    change(file, monkeypatch)
     with pytest.warns(
-        UserWarning, match=r"step-00000002.npz is damaged: using epoch-000001-step-0"
+        UserWarning, match=f"step-00000002.npz {sentence} Using epoch-000001-step-00000001.npz inst"
     ):
         same(outcome(*fit(tmp_path)), whole)
-    assert file.with_suffix(".damaged").exists()
+    assert file.with_suffix(".refused").exists()
 
 
 def test_only_damaged_checkpoints_are_no_reason_to_begin_anew(tmp_path):
