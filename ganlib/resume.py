@@ -22,6 +22,8 @@ class Checkpoint(keras.callbacks.Callback):
     history of one that never stopped. Saved are both networks, both optimizers, the average,
     statistics, seeds, the history and the place in the data. Data of `ganlib` go to that place at
     once; any other data are read again up to there, so their order must be the same every time.
+    The training itself must repeat bit for bit: one with `keras.layers.SpectralNormalization` does
+    not always on TensorFlow, one with `ganlib.layers.SpectralNormalization` does.
     Other callbacks begin anew.
 
     Ctrl-C and SIGTERM end the training after the current step, once it is saved; a second one ends
