@@ -40,6 +40,7 @@ def run(backend, *arguments, timeout=600):
         ("gan", "losses", "penalties", "callbacks"),
         ("conditional", "layers", "models"),
         ("metrics", "data", "densities"),
+        ("checkpoint",),
     ],
 )
 def test_the_same_tests_pass(backend, names):

@@ -1,7 +1,9 @@
 import hashlib
+import http.server
 import os
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 
 import keras
@@ -316,6 +318,37 @@ def test_without_network_one_sentence_says_where_to_put_the_file(folder, monkeyp
         "x_test, y_test) there, or set GANLIB_DATA to the folder that holds it"
     )
     assert error.value.__suppress_context__
+
+
+def test_a_network_gone_in_the_middle_of_a_download_leaves_nothing_behind(
+    folder, monkeypatch, tmp_path
+):
+    """A real download by Keras, from a server here that ends it after 100 bytes of 1,000."""
+
+    class Stops(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 100)
+
+        def log_message(self, *arguments):
+            pass
+
+    module = sys.modules[keras.datasets.mnist.load_data.__module__]
+    with http.server.HTTPServer(("127.0.0.1", 0), Stops) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def get_file(path, origin, **rest):
+            here = f"http://127.0.0.1:{server.server_port}/{path}"
+            return keras.utils.get_file(path, here, cache_dir=tmp_path / "keras", **rest)
+
+        monkeypatch.setattr(module, "get_file", get_file)
+        with pytest.raises(FileNotFoundError, match="mnist is not in .*could not be downloaded"):
+            data.load("mnist")
+        server.shutdown()
+    assert not folder.exists()
+    assert [path for path in (tmp_path / "keras").rglob("*") if path.is_file()] == []
 
 
 def test_what_keras_fetched_is_kept_and_read_the_next_time(folder, monkeypatch):
