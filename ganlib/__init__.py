@@ -3,12 +3,12 @@
 import importlib
 
 import ganlib.backend  # noqa: F401  (before Keras, whose start-up notes it holds back)
-from ganlib import layers, losses, models, penalties
+from ganlib import augment, layers, losses, models, penalties
 from ganlib.checks import check
 from ganlib.gan import GAN
 
 __version__ = "0.1.0"
-__all__ = ["GAN", "check", "layers", "losses", "models", "penalties"]
+__all__ = ["GAN", "augment", "check", "layers", "losses", "models", "penalties"]
 
 _LATER = {"callbacks", "data", "densities", "metrics", "outputs", "plots"}
 

@@ -1,10 +1,11 @@
 """What differs between TensorFlow, JAX and PyTorch; the only file that imports any of them.
 
 Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). The training round in
-`ganlib.gan` needs three things of it that Keras does not offer in common:
+`ganlib.gan` and `ganlib.checkpoint` need three things of it that Keras does not offer in common:
 
 - `pullback` and `value_and_gradient`: derivatives with respect to variables and to images;
-- `train_step`: JAX wants a pure function of the whole state, the others a method that changes it.
+- `train_step`: JAX wants a pure function of the whole state, the others a method that changes it;
+- `random_state` and `set_random_state`: Keras's dropout on PyTorch draws from PyTorch's own seed.
 """
 
 import contextlib
@@ -175,6 +176,22 @@ else:
         with keras.StatelessScope(state_mapping=mapping) as scope:
             logs = step(data)
         return logs, tuple([scope.get_current_value(v) for v in variables] for variables in groups)
+
+
+def random_state():
+    """State of random numbers that no Keras variable holds: a list of arrays, empty but for
+    PyTorch."""
+    if NAME != "torch":
+        return []
+    return [state.numpy() for state in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
+
+
+def set_random_state(arrays):
+    """Put back what `random_state` returned; of another backend or machine, nothing."""
+    if len(arrays) == len(random_state()) > 0:
+        first, *others = map(torch.from_numpy, arrays)
+        torch.set_rng_state(first)
+        torch.cuda.set_rng_state_all(others)
 
 
 pullback.__doc__ = """Run `function()` and return `(output, aux, pull)`.

@@ -1,5 +1,6 @@
 """A GAN is two models, a loss and a few rules. The rules, one training round, are written here."""
 
+import contextlib
 import time
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from ganlib import backend, layers, losses
+from ganlib.augment import get as get_augment
 from ganlib.data import to_uint8
 from ganlib.penalties import get as get_penalty
 
@@ -75,6 +77,7 @@ class GAN(keras.Model):
         n_critic=1,
         ema=None,
         generator_penalties=(),
+        augment="",
         **kwargs,
     ):
         """Choose the rules of the game.
@@ -91,6 +94,12 @@ class GAN(keras.Model):
                 short training forgets its random start.
             generator_penalties: functions of the generator to a scalar, added to its loss, such as
                 `penalties.Orthogonal()`.
+            augment: what is done to the images before the discriminator sees them, real ones and
+                fakes, in both updates: a policy such as "translation,cutout", an object of
+                `ganlib.augment`, or any differentiable function of images. Penalties too see the
+                changed images: the game is between these, and their gradient is that of the
+                discriminator where it is asked. (StyleGAN2-ADA's R1 goes on through the change to
+                the unchanged image, which is the same length where a change keeps lengths.)
             kwargs: Keras's own: jit_compile, run_eagerly, steps_per_execution.
 
         Raises:
@@ -119,6 +128,9 @@ class GAN(keras.Model):
             p.seed_generator for p in self.penalties if hasattr(p, "seed_generator")
         ]
         self.generator_penalties = list(generator_penalties)
+        self.augment = get_augment(augment)
+        if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
+            self.augment.build(self.generator.output_shape)
         self.n_critic = n_critic
         self.ema = ema
         players = [_adam(generator_optimizer), _adam(discriminator_optimizer)]
@@ -155,12 +167,31 @@ class GAN(keras.Model):
     def fit(self, x=None, *args, callbacks=(), **kwargs):
         """Keras's `fit`, which stops with a sentence when a loss is no longer finite.
 
+        It runs within `callback.around(gan, x)` of every callback that has this method, a context.
+
         Raises:
             FloatingPointError: a loss is NaN or infinite; it names the step, the player and what to
                 try.
         """
         kwargs.setdefault("shuffle", hasattr(x, "shape"))  # Keras warns unless x is an array
-        return super().fit(x, *args, callbacks=[_FiniteLosses(), *(callbacks or ())], **kwargs)
+        callbacks = [_FiniteLosses(), *(callbacks or ())]
+        with contextlib.ExitStack() as contexts:
+            for callback in callbacks:
+                if hasattr(callback, "around"):
+                    contexts.enter_context(callback.around(self, x))
+            contexts.callback(setattr, self, "feed", None)  # it holds the data
+            return super().fit(x, *args, callbacks=callbacks, **kwargs)
+
+    # Keras names the iterator over its batches to the model before training, on TensorFlow by the
+    # first of these and else by the second. `callbacks.Checkpoint` sets it to where it stopped.
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        self.feed = iterator
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        super()._symbolic_build(iterator=iterator, data_batch=data_batch)
+        self.feed = iterator
 
     @property
     def metrics(self):
@@ -241,6 +272,8 @@ class GAN(keras.Model):
         return logs
 
     def _update_discriminator(self, discriminator, real, fake):
+        real, fake = self.augment(real), self.augment(fake)
+
         def loss():
             real_logits, fake_logits = _logits(discriminator, real), _logits(discriminator, fake)
             game = self.rules.discriminator(real_logits, fake_logits)
@@ -264,9 +297,9 @@ class GAN(keras.Model):
         scale = self.generator_optimizer.scale_loss
 
         def loss(images):
-            logits = [_logits(discriminator, images)]
+            logits = [_logits(discriminator, self.augment(images))]
             if getattr(self.rules, "paired", False):
-                logits.append(_logits(discriminator, real))
+                logits.append(_logits(discriminator, self.augment(real)))
             value = self.rules.generator(*logits)
             return scale(value), value
 
@@ -401,6 +434,7 @@ class GAN(keras.Model):
             "loss": self.rules,
             "penalties": list(self.penalties),
             "generator_penalties": list(self.generator_penalties),
+            "augment": self.augment,
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }

@@ -2,6 +2,7 @@
 
 - `SpectralNormalization`: a layer whose weights are divided by their largest singular value.
 - `JoinLabels`, `ConditionalBatchNormalization`, `Projection`: three places where a label enters.
+- `MinibatchStdDev`: tells a discriminator how much the samples of a batch differ.
 - `SelfAttention`: each place of a feature map sees all the others.
 - `standing_statistics`: batch norm's moving statistics, taken anew before sampling.
 
@@ -181,6 +182,27 @@ class ConditionalBatchNormalization(layers.Layer):
     def get_config(self):
         names = ("classes", "spectral_norm", "momentum", "epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class MinibatchStdDev(layers.Layer):
+    """One more channel with how much the samples of the batch differ (Karras et al. 2018, section
+    3).
+
+    (N, ..., C) to (N, ..., C + 1): the standard deviation over the batch of each feature at each
+    place, averaged to a single number, which is the same everywhere. In a discriminator, near its
+    end: a generator that draws one picture gives itself away. A logit then depends on the whole
+    batch, as with batch norm.
+    """
+
+    def call(self, x):
+        values = ops.cast(x, "float32")  # squares of small differences are lost in half precision
+        deviation = ops.mean(ops.sqrt(ops.var(values, axis=0) + 1e-8))
+        return ops.concatenate([x, ops.zeros_like(x[..., :1]) + ops.cast(deviation, x.dtype)], -1)
+
+    def compute_output_shape(self, x_shape):
+        """That of `x`, with one more channel."""
+        return (*x_shape[:-1], x_shape[-1] + 1)
 
 
 @keras.saving.register_keras_serializable(package="ganlib")

@@ -37,9 +37,10 @@ def run(backend, *arguments, timeout=600):
 @pytest.mark.parametrize(
     "names",
     [
-        ("gan", "losses", "penalties", "callbacks"),
+        ("gan", "losses", "penalties", "callbacks", "augment"),
         ("conditional", "layers", "models"),
         ("metrics", "data", "densities"),
+        ("checkpoint",),
     ],
 )
 def test_the_same_tests_pass(backend, names):
@@ -79,6 +80,30 @@ np.savez(sys.argv[1], *gan.get_weights())
 @pytest.mark.parametrize("backend", OTHERS)
 def test_one_round_gives_the_same_weights_as_on_tensorflow(backend, tmp_path):
     agree(backend, ROUNDS.replace("ROUNDS", "1"), tmp_path)
+
+
+AUGMENTED_ROUND = """
+import keras, numpy as np
+from keras import ops
+
+rng = np.random.default_rng(1)  # each backend draws numbers of its own: here all get the same
+
+
+def drawn(numbers, dtype="float32"):
+    return ops.convert_to_tensor(numbers.astype(dtype))
+
+
+keras.random.uniform = lambda shape, low, high, seed: drawn(rng.uniform(low, high, shape))
+keras.random.normal = lambda shape, seed: drawn(rng.normal(size=shape))
+keras.random.randint = lambda shape, low, high, seed: drawn(rng.integers(low, high, shape), "int32")
+""" + ROUNDS.replace("ROUNDS", "1").replace(
+    "compile(", 'compile(augment="color,translation,scaling,rotation,cutout,noise", '
+)
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_one_augmented_round_gives_the_same_weights(backend, tmp_path):
+    agree(backend, AUGMENTED_ROUND, tmp_path)
 
 
 def agree(backend, script, tmp_path):

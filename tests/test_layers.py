@@ -9,6 +9,7 @@ from ganlib import GAN, backend, penalties
 from ganlib.layers import (
     ConditionalBatchNormalization,
     JoinLabels,
+    MinibatchStdDev,
     Projection,
     SelfAttention,
     SpectralNormalization,
@@ -282,6 +283,30 @@ def test_saved_and_loaded_and_cloned_it_is_the_same(tmp_path):
 def test_classes_of_a_model():
     assert classes(small_generator()) == 3
     assert classes(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])) is None
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 4, 3), (5, 7)])
+def test_minibatch_deviation_is_one_more_channel(shape):
+    x = draw(*shape)
+    result = array(MinibatchStdDev()(x))
+    np.testing.assert_array_equal(result[..., :-1], x)
+    np.testing.assert_allclose(result[..., -1], x.std(axis=0).mean(), rtol=1e-4)
+    assert MinibatchStdDev().compute_output_shape(shape) == result.shape
+
+
+def test_minibatch_deviation_of_equal_samples_is_nought_with_a_finite_gradient():
+    x = ops.convert_to_tensor(np.repeat(draw(1, 4), 6, axis=0))
+    assert array(MinibatchStdDev()(x))[0, -1] == pytest.approx(1e-4, rel=0.01)
+    gradient = backend.input_gradient(lambda x: ops.sum(MinibatchStdDev()(x)[:, -1]), x)
+    np.testing.assert_allclose(array(gradient), 0, atol=1e-3)
+
+
+def test_minibatch_deviation_in_half_precision():
+    x = (100 + 0.01 * draw(64, 4)).astype("float16")
+    result = array(MinibatchStdDev(dtype="float16")(x))
+    assert result.dtype == np.float16
+    expected = x.astype("float32").std(axis=0).mean()
+    assert float(result[0, -1]) == pytest.approx(expected, rel=0.01, abs=1e-3)
 
 
 @pytest.mark.parametrize("frozen", [False, True])

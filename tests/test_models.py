@@ -89,8 +89,26 @@ def test_dcgan_takes_labels_and_another_norm():
         kinds = [type(layer) for layer in discriminator.layers]
         assert kinds.count(layers.BatchNormalization) == batch_norms
         assert kinds.count(SpectralNormalization) == wrapped
-    with pytest.raises(ValueError, match='"batch", "spectral" or None, not'):
-        dcgan.discriminator(shape, norm="layer")
+    with pytest.raises(ValueError, match='"spectral" or None, not .group'):
+        dcgan.discriminator(shape, norm="group")
+
+
+@pytest.mark.parametrize("norm", ["layer", "instance"])
+def test_dcgan_with_a_norm_of_one_image(norm):
+    """Neither image changes the other's logit, and brightness alone no normalised map."""
+    keras.utils.set_random_seed(0)
+    discriminator = dcgan.discriminator((28, 28, 1), width=4, norm=norm)
+    norms = [x for x in discriminator.layers if isinstance(x, layers.GroupNormalization)]
+    assert len(norms) == 2
+    images = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1)).astype("float32")
+    together = keras.ops.convert_to_numpy(discriminator(images, training=True))
+    alone = keras.ops.convert_to_numpy(discriminator(images[2:3], training=True))
+    np.testing.assert_allclose(together[2:3], alone, atol=1e-5)
+    maps = np.random.default_rng(1).normal(2.0, 3.0, (5, *norms[0].input.shape[1:]))
+    done = keras.ops.convert_to_numpy(norms[0](maps.astype("float32")))
+    axes = (1, 2, 3) if norm == "layer" else (1, 2)
+    mean, deviation = (f(maps, axis=axes, keepdims=True) for f in (np.mean, np.std))
+    np.testing.assert_allclose(done, (maps - mean) / deviation, atol=1e-4)
 
 
 def test_mlp_makes_points_and_images():

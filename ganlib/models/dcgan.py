@@ -87,21 +87,28 @@ def discriminator(image_shape, width=32, classes=None, norm="batch"):
     Args:
         width: channels of the first feature map; they double at every halving.
         norm: "batch", as in the paper, after every convolution but the first, which sees the pixels
-            as they are; "spectral", of every kernel instead (Miyato et al. 2018); or None, as a
-            gradient penalty asks for.
+            as they are. "layer" (Ba et al. 2016) and "instance" (Ulyanov et al. 2016) in its place
+            look at one image only, the one at all channels together and the other at each alone;
+            "spectral" is of every kernel instead (Miyato et al. 2018). With these, or with None, a
+            gradient penalty is possible.
     """
-    if norm not in ("batch", "spectral", None):
-        raise ValueError(f'norm is "batch", "spectral" or None, not {norm!r}.')
+    norms = {
+        "batch": lambda: layers.BatchNormalization(**BATCH_NORM),
+        "layer": lambda: layers.GroupNormalization(1, epsilon=1e-5),
+        "instance": lambda: layers.GroupNormalization(-1, epsilon=1e-5),
+    }
+    if norm not in (*norms, "spectral", None):
+        raise ValueError(f'norm is "batch", "layer", "instance", "spectral" or None, not {norm!r}.')
     wrap = SpectralNormalization if norm == "spectral" else lambda layer: layer
     inputs, x = _inputs(image_shape, classes)
     for i in range(math.ceil(math.log2(max(image_shape[:2]) / 4))):
-        batch_norm = norm == "batch" and i > 0
+        normed = norm in norms and i > 0
         conv = layers.Conv2D(
-            width * 2**i, 4, 2, "same", use_bias=not batch_norm, kernel_initializer=_normal()
+            width * 2**i, 4, 2, "same", use_bias=not normed, kernel_initializer=_normal()
         )
         x = wrap(conv)(x)
-        if batch_norm:
-            x = layers.BatchNormalization(**BATCH_NORM)(x)
+        if normed:
+            x = norms[norm]()(x)
         x = layers.LeakyReLU(0.2)(x)
     x = wrap(layers.Dense(1, kernel_initializer=_normal()))(layers.Flatten()(x))
     return keras.Model(inputs, x, name="discriminator")

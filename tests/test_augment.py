@@ -1,0 +1,288 @@
+"""Differentiable augmentation against NumPy. `test_backends.py` runs this file on JAX and PyTorch
+too."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy import ndimage
+
+from ganlib import GAN, augment, backend, models
+
+N, H, W, C = 6, 12, 16, 3
+IMAGES = np.random.default_rng(0).uniform(-1, 1, (N, H, W, C)).astype("float32")
+KEEP_THE_RANGE = ("translation", "scaling", "rotation", "cutout")
+
+
+def array(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def applied(name, images=IMAGES, seed=7):
+    return array(augment.OPERATIONS[name](ops.convert_to_tensor(images), seed))
+
+
+class Drawn:
+    """The numbers that an operation draws, drawn again from an equal generator."""
+
+    def __init__(self, seed=7):
+        self.seed = seed
+
+    def uniform(self, low, high):
+        return array(keras.random.uniform((N, 1, 1, 1), low, high, seed=self.seed)).astype(float)
+
+    def whole(self, low, high):
+        drawn = keras.random.randint((N, 1), low, high + 1, seed=self.seed)
+        return array(drawn).astype(int)[:, 0]
+
+
+def affine(image, matrix):
+    """Linear interpolation about the centre, 0 outside: SciPy's, channel by channel."""
+    centre = (np.array(image.shape[:2]) - 1) / 2
+    # A margin, because SciPy's does not fade out beyond the last pixel.
+    padded = np.pad(image.astype(float), ((3, 3), (3, 3), (0, 0)))
+    channels = [
+        ndimage.affine_transform(x, matrix, centre + 3 - matrix @ (centre + 3), order=1)
+        for x in np.moveaxis(padded, -1, 0)
+    ]
+    return np.stack(channels, axis=-1)[3:-3, 3:-3]
+
+
+def shifted(image, down, right):
+    """The pixel (i, j) is that of (i + down, j + right), or 0 where there is none."""
+    result = np.zeros_like(image)
+    for i in range(H):
+        for j in range(W):
+            if 0 <= i + down < H and 0 <= j + right < W:
+                result[i, j] = image[i + down, j + right]
+    return result
+
+
+def squared_out(image, top, left):
+    result = image.copy()
+    result[max(0, top) : max(0, top + H // 2), max(0, left) : max(0, left + W // 2)] = 0
+    return result
+
+
+def expected(name):
+    drawn, x = Drawn(), IMAGES.astype(float)
+    if name == "brightness":
+        return x + drawn.uniform(-0.5, 0.5)
+    if name == "saturation":
+        grey = x.mean(axis=3, keepdims=True)
+        return grey + drawn.uniform(0, 2) * (x - grey)
+    if name == "contrast":
+        mean = x.mean(axis=(1, 2, 3), keepdims=True)
+        return mean + drawn.uniform(0.5, 1.5) * (x - mean)
+    if name == "scaling":
+        factors = np.exp(drawn.uniform(-np.log(1.25), np.log(1.25)))[:, 0, 0, 0]
+        return np.stack([affine(x, np.eye(2) / f) for x, f in zip(x, factors, strict=True)])
+    if name == "rotation":
+        angles = drawn.uniform(-np.pi / 12, np.pi / 12)[:, 0, 0, 0]
+        turns = [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in angles]
+        return np.stack([affine(x, turn) for x, turn in zip(x, turns, strict=True)])
+    if name == "translation":  # with one seed both ways draw alike, up to their reach
+        by = zip(x, drawn.whole(-2, 2), drawn.whole(-2, 2), strict=True)
+        return np.stack([shifted(*each) for each in by])
+    if name == "cutout":
+        starts = drawn.whole(0, H) - H // 4, drawn.whole(0, W) - W // 4
+        return np.stack([squared_out(*each) for each in zip(x, *starts, strict=True)])
+    return x + 0.1 * array(keras.random.normal(x.shape, seed=7)).astype(float)
+
+
+@pytest.mark.parametrize("name", augment.OPERATIONS)
+def test_each_operation_equals_its_definition(name):
+    result = applied(name)
+    np.testing.assert_allclose(result, expected(name), atol=2e-5)
+    assert np.abs(result - IMAGES).max() > 0.05
+    if name in KEEP_THE_RANGE:
+        assert np.abs(result).max() <= 1 + 1e-5
+
+
+def test_whole_numbers_take_all_values_and_no_others():
+    """Where the one bright pixel goes: up to an eighth of 12 and 16, rounded, both ways."""
+    dot = np.zeros((2000, H, W, 1), "float32")
+    dot[:, 6, 8] = 1
+    generator = keras.random.SeedGenerator(0)
+    moved = array(augment.translation(ops.convert_to_tensor(dot), generator))
+    _, rows, columns, _ = np.nonzero(moved)
+    assert len(rows) == 2000 and set(zip(rows - 6, columns - 8, strict=True)) == {
+        (i, j) for i in range(-2, 3) for j in range(-2, 3)
+    }
+    white = np.ones((2000, H, W, 1), "float32")
+    cut = array(augment.cutout(ops.convert_to_tensor(white), generator))[..., 0] == 0
+    heights, widths = cut.any(axis=2).sum(axis=1), cut.any(axis=1).sum(axis=1)
+    assert (heights.min(), heights.max(), widths.min(), widths.max()) == (3, 6, 4, 8)
+    starts = [np.arange(side + 1)[:, None] - side // 4 for side in (H, W)]
+    place = [np.arange(H) - starts[0], np.arange(W) - starts[1]]
+    down, across = ((p >= 0) & (p < half) for p, half in zip(place, (H // 2, W // 2), strict=True))
+    expected = np.outer(down.mean(axis=0), across.mean(axis=0))
+    np.testing.assert_allclose(cut.mean(axis=0), expected, atol=0.04)
+
+
+@pytest.mark.parametrize("name", augment.OPERATIONS)
+def test_gradient_reaches_the_images(name):
+    """Against finite differences, along random directions."""
+    weights = np.random.default_rng(1).normal(size=IMAGES.shape).astype("float32")
+    weights = ops.convert_to_tensor(weights)
+
+    def value(images):
+        return ops.sum(ops.sin(augment.OPERATIONS[name](images, 7)) * weights)
+
+    gradient = array(backend.input_gradient(value, ops.convert_to_tensor(IMAGES)))
+    for seed in range(3):
+        direction = np.random.default_rng(seed + 2).normal(size=IMAGES.shape).astype("float32")
+        high, low = (
+            float(array(value(ops.convert_to_tensor(IMAGES + s * 1e-2 * direction))))
+            for s in (1, -1)
+        )
+        assert (high - low) / 2e-2 == pytest.approx((gradient * direction).sum(), abs=0.1)
+    assert np.linalg.norm(gradient) > 10
+
+
+def test_policy_is_applied_in_its_order_with_new_numbers_each_time():
+    layer, generator = augment.DiffAugment("cutout, color", seed=3), keras.random.SeedGenerator(3)
+    images = ops.convert_to_tensor(IMAGES)
+    results = []
+    for _ in range(2):
+        by_hand = images
+        for name in ("cutout", "brightness", "saturation", "contrast"):
+            by_hand = augment.OPERATIONS[name](by_hand, generator)
+        results.append(array(layer(images)))
+        np.testing.assert_array_equal(results[-1], array(by_hand))
+    assert not np.array_equal(*results)
+
+
+def test_an_empty_policy_changes_nothing():
+    layer = augment.DiffAugment("")
+    before = array(layer.seed_generator.state)
+    assert layer(ops.convert_to_tensor(IMAGES)) is not None
+    np.testing.assert_array_equal(array(layer(ops.convert_to_tensor(IMAGES))), IMAGES)
+    np.testing.assert_array_equal(array(layer.seed_generator.state), before)
+
+
+# ------------------------------------------------------------------------------- in a game
+
+
+def players(seed=0, shape=(8, 8, 1)):
+    keras.utils.set_random_seed(seed)
+    return models.mlp.generator(shape, 8, (8,)), models.mlp.discriminator(shape, (8,))
+
+
+def pixels(n=64):
+    return np.random.default_rng(0).uniform(-1, 1, (n, 8, 8, 1)).astype("float32")
+
+
+class Shift:
+    """A change that can be written down, and a diary of what it was given."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, images):
+        self.seen.append(images)
+        return 0.5 * images + 0.25
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
+def test_both_players_see_both_kinds_of_images_changed(loss):
+    """A game with a change is that of a discriminator which begins with the change."""
+    shift, games = Shift(), []
+    latents = np.random.default_rng(1).normal(size=(16, 8)).astype("float32")
+    for augmentation in (shift, ""):
+        made, judge = players()
+        if not augmentation:
+            images = keras.Input((8, 8, 1))
+            judge = keras.Model(images, judge(keras.layers.Rescaling(0.5, 0.25)(images)))
+        gan = GAN(made, judge)
+        sgd = [keras.optimizers.SGD(0.1) for _ in range(2)]
+        gan.compile(loss, (), *sgd, augment=augmentation)
+        logs = gan.round([ops.convert_to_tensor(pixels(16))], [ops.convert_to_tensor(latents)])
+        games.append([*gan.get_weights(), *(array(logs[name]) for name in sorted(logs))])
+    for ours, theirs in zip(*games, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert len(shift.seen) == (4 if loss == "relativistic" else 3)
+
+
+def test_penalties_see_the_changed_images():
+    given = {}
+
+    def spy(discriminator, real, fake):
+        given["real"] = real
+        return 0.0
+
+    spy.of_gradient = False
+    made, judge = players()
+    gan = GAN(made, judge)
+    gan.compile(penalties=[spy], augment=lambda images: 0.5 * images + 0.25)
+    gan._update_discriminator(
+        judge, ops.convert_to_tensor(pixels(4)), ops.convert_to_tensor(pixels(4))
+    )
+    np.testing.assert_allclose(array(given["real"]), 0.5 * pixels(4) + 0.25, rtol=1e-6)
+
+
+def trained(policy, **rules):
+    gan = GAN(*players())
+    gan.compile(augment=policy, **rules)
+    gan.fit(pixels(), batch_size=16, epochs=2, shuffle=False, verbose=0)
+    return gan
+
+
+def test_fit_draws_new_numbers_can_be_repeated_and_depends_on_the_seed():
+    weights = {}
+    for name, seed in (("first", 0), ("again", 0), ("other", 1)):
+        layer = augment.DiffAugment("color,translation,cutout", seed)
+        before = array(layer.seed_generator.state).copy()
+        gan = trained(layer, ema=0.9)
+        assert (array(layer.seed_generator.state) != before).any(), "the numbers would repeat"
+        assert any(layer.seed_generator.state is v for v in gan.variables)
+        weights[name] = np.concatenate([w.ravel() for w in gan.get_weights()])
+    np.testing.assert_array_equal(weights["first"], weights["again"])
+    assert not np.array_equal(weights["first"], weights["other"])
+    assert np.isfinite(weights["first"]).all()
+
+
+def test_without_a_policy_the_game_is_as_before():
+    plain, empty = trained(""), GAN(*players())
+    empty.compile()
+    empty.fit(pixels(), batch_size=16, epochs=2, shuffle=False, verbose=0)
+    for a, b in zip(plain.get_weights(), empty.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_saved_and_loaded_it_keeps_its_policy(tmp_path):
+    gan = trained(augment.DiffAugment("translation,noise", seed=5))
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.models.load_model(tmp_path / "gan.keras")
+    assert (loaded.augment.policy, loaded.augment.seed) == ("translation,noise", 5)
+    loaded.fit(pixels(), batch_size=16, verbose=0)
+
+
+def test_in_mixed_precision_images_are_changed_in_float32():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        gan = trained("color,translation,rotation,cutout")
+        changed = gan.augment(ops.convert_to_tensor(pixels(4)))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert keras.backend.standardize_dtype(changed.dtype) == "float32"
+    assert all(np.isfinite(w).all() for w in gan.get_weights())
+
+
+def test_points_take_noise_only():
+    points = np.zeros((16, 2), "float32")
+    gan = GAN(models.mlp.generator((2,), 3, (8,)), models.mlp.discriminator((2,), (8,)))
+    gan.compile(augment="noise")
+    gan.fit(points, batch_size=8, verbose=0)
+    gan.compile(augment="cutout")
+    with pytest.raises(ValueError, match='not samples of shape .*only "noise" does'):
+        gan.fit(points, batch_size=8, verbose=0)
+
+
+def test_an_unknown_name_is_told_with_the_nearest():
+    with pytest.raises(ValueError, match="No augmentation is called 'cutoff'. Did you mean 'cutou"):
+        augment.DiffAugment("translation,cutoff")
+    with pytest.raises(ValueError, match="No augmentation is called 'colour'.*'color'"):
+        GAN(*players()).compile(augment="colour")
+    with pytest.raises(ValueError, match="a policy, such as .* not 3"):
+        GAN(*players()).compile(augment=3)
