@@ -12,7 +12,7 @@ help:
 	@echo "make test                     lint, unit tests, and every chapter executed again"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
 	@echo "make execute CHAPTER=dcgan    execute a chapter in place, ready to commit"
-	@echo "make results                  the page of results, written again from book/results/"
+	@echo "make results                  the pages of results and of status, from the records"
 	@echo "make repository URL=https://github.com/you/name    where the book is published"
 	@echo "make clean                    delete what was built (the environment .venv stays)"
 
@@ -46,6 +46,7 @@ execute: $(READY)
 
 results: $(READY)
 	@$(BIN)/python tools/results.py
+	@$(BIN)/python tools/status.py
 
 repository: $(READY)
 	@$(BIN)/python tools/repository.py "$(URL)"

@@ -15,7 +15,7 @@ import status  # noqa: E402
 
 def test_the_page_is_up_to_date():
     written = (ROOT / "book" / "status.md").read_text(encoding="utf-8")
-    assert written == status.render(), "run `python tools/status.py`"
+    assert written == status.render(), "run `make results`"
 
 
 def test_every_chapter_and_every_full_run_is_on_it():
