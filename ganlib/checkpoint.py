@@ -55,10 +55,10 @@ def _described(model) -> list:
 def write(file, model, arrays, **about) -> None:
     """Write `state(model)` and what is known `about` it. Raises OSError; `file` is then as it was.
 
-    Two names of `about` are taken: "format" and "variables".
+    Three names of `about` are taken: "format", "variables" and "arrays".
     """
     file = Path(file)
-    about = {"format": FORMAT, "variables": _described(model), **about}
+    about = {"format": FORMAT, "variables": _described(model), "arrays": len(arrays), **about}
     text = json.dumps(about, default=lambda value: np.asarray(value).tolist())
     part = file.with_name("checkpoint.part")
     try:
@@ -98,7 +98,8 @@ def read(file, model):
                 about = json.loads(stored["about"].tobytes())
                 newer = about["format"] > FORMAT
                 saved = [] if newer else [(p, tuple(s), d) for p, s, d in about["variables"]]
-                arrays = [stored[str(i)] for i in range(0 if newer else len(stored.files) - 1)]
+                # Their number is not the archive's: damage to its directory can hide a file.
+                arrays = [stored[str(i)] for i in range(0 if newer else about["arrays"])]
         except Exception:  # whatever reading a file made by anyone may raise
             raise Damaged(f"{file} is damaged or no checkpoint.") from None
     if newer:
