@@ -272,7 +272,7 @@ def test_labels_go_on_beside_their_images(repeat, tmp_path):
         not np.array_equal(before, after)
         for variable, before, after in zip(
             checkpoint.variables(fresh(conditional)),
-            checkpoint.state(fresh(conditional)),
+            checkpoint.state(fresh(conditional))[: len(reference[0])],
             reference[0],
             strict=True,
         )
