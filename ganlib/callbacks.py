@@ -44,11 +44,13 @@ class Grids(keras.callbacks.Callback):
         folder: for the pictures, made if it is missing.
         latents: float32 (n, latent_dim).
         zoom: the width of an image's pixel in the picture's.
+        labels: for a conditional generator, whole numbers (n,).
     """
 
-    def __init__(self, folder, latents, zoom=1):
+    def __init__(self, folder, latents, zoom=1, labels=None):
         super().__init__()
         self.folder, self.latents, self.zoom = Path(folder), latents, zoom
+        self.labels = labels
 
     def on_train_begin(self, logs=None):
         self._save(0)
@@ -64,7 +66,7 @@ class Grids(keras.callbacks.Callback):
     def _save(self, epoch):
         from ganlib.plots import save_grid
 
-        images = self.model.sample(latents=self.latents)
+        images = self.model.sample(latents=self.latents, labels=self.labels)
         save_grid(self.folder / f"epoch-{epoch:04}.png", images, zoom=self.zoom)
 
 

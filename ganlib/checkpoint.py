@@ -17,11 +17,7 @@ import keras
 import numpy as np
 
 from ganlib import backend
-
-try:
-    import fcntl
-except ImportError:  # Windows: there, nothing keeps a second training out of a folder
-    fcntl = None
+from ganlib.environment import lock
 
 FORMAT = 1
 
@@ -153,22 +149,18 @@ def alone(folder):
         ValueError: another training is using it.
     """
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / "lock", "ab")  # noqa: SIM115
-    except OSError as error:
-        raise OSError(
-            f"No checkpoint can be written to {folder} ({error.strerror}): choose another folder."
-        ) from None
-    with file:
+    held = lock(
+        folder / "lock",
+        f"Another training is writing its checkpoints to {folder}: wait for it, or choose another "
+        "folder.",
+    )
+    with contextlib.ExitStack() as stack:
         try:
-            if fcntl:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Another training is writing its checkpoints to {folder}: wait for it, or choose "
-                "another folder."
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held)
+        except OSError as error:
+            raise OSError(
+                f"No checkpoint can be written to {folder} ({error.strerror}): choose another "
+                "folder."
             ) from None
-        except OSError:  # a file system without locks
-            pass
         yield

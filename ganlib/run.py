@@ -20,13 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganlib.environment import ask, git_state, hardware, peak_memory, versions
+from ganlib.environment import ask, git_state, hardware, lock, peak_memory, versions
 from ganlib.parameters import Parameter, check_parameters, guess, parameters_of, read_values
-
-try:
-    import fcntl
-except ImportError:  # Windows: there, nothing keeps a second run out of a folder
-    fcntl = None
 
 # --- Folders ------------------------------------------------------------------------------------
 
@@ -41,20 +36,11 @@ def alone(folder: Path | None) -> Iterator[None]:
         ValueError: another run is writing to it.
         OSError: it cannot be made.
     """
-    with contextlib.ExitStack() as stack:
-        if folder is not None and not folder.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            if fcntl:
-                handle = os.open(folder, os.O_RDONLY)
-                stack.callback(os.close, handle)  # ends the lock; so does any end of the process
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise ValueError(
-                        f"Another run is writing to {folder}: wait for it, or name another folder."
-                    ) from None
-                except OSError:  # a file system without locks
-                    pass
+    if folder is None or folder.is_file():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder, f"Another run is writing to {folder}: wait for it, or name another folder."):
         yield
 
 

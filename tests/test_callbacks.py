@@ -119,6 +119,18 @@ def test_grids_are_pictures_of_every_epoch_and_an_animation(tmp_path):
             assert animation.info["duration"] == (2000 if frame == 3 else 200)
 
 
+def test_grids_of_a_conditional_generator_are_of_its_labels(tmp_path):
+    keras.utils.set_random_seed(0)
+    dcgan, shape = models.dcgan, (8, 8, 1)
+    gan = GAN(dcgan.generator(shape, 3, 4, classes=2), dcgan.discriminator(shape, 4, classes=2))
+    gan.compile()
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1)).astype("float32")
+    used = callbacks.Grids(tmp_path, LATENTS[:4], labels=[0, 1, 1, 0])
+    gan.fit(images, np.arange(8) % 2, batch_size=8, callbacks=[used], verbose=0)
+    expected = plots.tile(gan.sample(latents=LATENTS[:4], labels=np.array([0, 1, 1, 0])))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "epoch-0001.png")), expected)
+
+
 def test_keras_logs_and_the_history_agree_over_a_resumed_training(tmp_path):
     def used(stop):
         return [

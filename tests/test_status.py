@@ -18,12 +18,10 @@ def test_the_page_is_up_to_date():
     assert written == status.render(), "run `make results`"
 
 
-def test_every_chapter_and_every_full_run_is_on_it():
+def test_every_chapter_is_on_it():
     page = status.render()
     for name in CHAPTERS:
         assert status.link(name) in page
-    for record in (ROOT / "book" / "results").glob("*/run.json"):
-        assert f"`{record.parent.name}`" in page
 
 
 def test_an_execution_is_recorded(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Write the status page from what executions and full runs have recorded.
+"""Write the status page from what executions have recorded.
 
 python tools/status.py
 """
@@ -29,12 +29,7 @@ kernel held.
 
 {missing}Time depends on the machine, and on what else it does.
 
-## Full runs
-
-A full run is a chapter with the parameters of a file in `book/runs/`: `make run RUN=NAME` repeats
-it. These are the committed ones, with the day, the time and the memory that `run.json` records.
-
-{runs}
+The trainings at full size, with what each took, are on the page of {{doc}}`results`.
 
 ## Versions
 
@@ -95,26 +90,6 @@ def executions():
     return table(head, rows, (2, 3)) if rows else "", sentence
 
 
-def runs():
-    """The table of the committed full runs."""
-    rows = []
-    for folder in sorted(path.parent for path in (BOOK / "results").glob("*/run.json")):
-        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        rows.append(
-            (
-                f"`{folder.name}`",
-                link(Path(run["notebook"]).stem),
-                run["started"][:10],
-                f"{run['seconds'] / 60:.0f} min",
-                f"{run['peak_memory_mb']:,} MB",
-                machine(run["hardware"]),
-                f"`{run['git']['revision'][:7]}`",
-            )
-        )
-    head = ("run", "chapter", "day", "time", "memory", "machine", "revision")
-    return table(head, rows, (3, 4))
-
-
 def versions():
     """The table of what requirements.in pins."""
     text = (ROOT / "requirements.in").read_text(encoding="utf-8")
@@ -125,7 +100,7 @@ def versions():
 def render():
     """The whole page."""
     told, missing = executions()
-    return PAGE.format(chapters=told, missing=missing, runs=runs(), versions=versions())
+    return PAGE.format(chapters=told, missing=missing, versions=versions())
 
 
 def main():
