@@ -22,8 +22,6 @@ class Checkpoint(keras.callbacks.Callback):
     history of one that never stopped. Saved are both networks, both optimizers, the average,
     statistics, seeds, the history and the place in the data. Data of `ganlib` go to that place at
     once; any other data are read again up to there, so their order must be the same every time.
-    On TensorFlow that holds for most runs and not for all: of 200 steps with a checkpoint every 20
-    ms, 1 training in 14 ended with other bits, killed or not. Why is not known.
     Other callbacks begin anew.
 
     Ctrl-C and SIGTERM end the training after the current step, once it is saved; a second one ends
