@@ -5,13 +5,14 @@ CHAPTER ?= dcgan
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help book test run execute repository clean
+.PHONY: help book test run execute results repository clean
 
 help:
 	@echo "make book                     build the HTML book and open it"
 	@echo "make test                     lint, unit tests, and every chapter executed again"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
 	@echo "make execute CHAPTER=dcgan    execute a chapter in place, ready to commit"
+	@echo "make results                  the pages of results and of status, from the records"
 	@echo "make repository URL=https://github.com/you/name    where the book is published"
 	@echo "make clean                    delete what was built (the environment .venv stays)"
 
@@ -42,6 +43,10 @@ run: $(if $(RUN),$(READY))
 
 execute: $(READY)
 	$(BIN)/python tools/execute.py book/$(CHAPTER).ipynb
+
+results: $(READY)
+	@$(BIN)/python tools/results.py
+	@$(BIN)/python tools/status.py
 
 repository: $(READY)
 	@$(BIN)/python tools/repository.py "$(URL)"

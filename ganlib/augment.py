@@ -177,9 +177,9 @@ class DiffAugment(layers.Layer):
             images = OPERATIONS[name](images, self.seed_generator)
         return images
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, input_shape):
         """The same."""
-        return shape
+        return input_shape
 
     def get_config(self):
         return {**super().get_config(), "policy": self.policy, "seed": self.seed}

@@ -1,11 +1,13 @@
 """What differs between TensorFlow, JAX and PyTorch; the only file that imports any of them.
 
 Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). The training round in
-`ganlib.gan` needs three things of it that Keras does not offer in common, and its monitor a fourth:
+`ganlib.gan`, `ganlib.checkpoint` and `ganlib.health` need four things of it that Keras does not
+offer in common:
 
 - `pullback` and `value_and_gradient`: derivatives with respect to variables and to images;
 - `train_step`: JAX wants a pure function of the whole state, the others a method that changes it;
-- `probe`: a compiled look at a model in training that leaves no trace.
+- `probe`: a compiled look at a model in training that leaves no trace;
+- `random_state` and `set_random_state`: Keras's dropout on PyTorch draws from PyTorch's own seed.
 """
 
 import contextlib
@@ -49,6 +51,10 @@ with _native_messages_held_back():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # looks for a GPU, and complains, now rather than later
+        # With this pass over its graphs TensorFlow 2.21 does not always train alike: from one
+        # state, 20 of 850 trainings of a small GAN with a gradient penalty behind spectral norm
+        # ended with other weights, and none of 420 without it (benchmarks/repeat.py).
+        tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
     elif NAME == "jax":
         import jax
     elif NAME == "torch":
@@ -206,6 +212,22 @@ else:
                 return function(*args)
 
         return lambda *args: pure([v.value for v in state], *args)
+
+
+def random_state():
+    """State of random numbers that no Keras variable holds: a list of arrays, empty but for
+    PyTorch."""
+    if NAME != "torch":
+        return []
+    return [state.numpy() for state in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
+
+
+def set_random_state(arrays):
+    """Put back what `random_state` returned; of another backend or machine, nothing."""
+    if len(arrays) == len(random_state()) > 0:
+        first, *others = map(torch.from_numpy, arrays)
+        torch.set_rng_state(first)
+        torch.cuda.set_rng_state_all(others)
 
 
 pullback.__doc__ = """Run `function()` and return `(output, aux, pull)`.

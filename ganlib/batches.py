@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -26,11 +27,35 @@ def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: i
         group: how many batches to make at a time, on TensorFlow, where a call to Python is dear.
 
     Returns:
-        A `tf.data.Dataset` when Keras runs on TensorFlow, else a `keras.utils.PyDataset`.
+        A `tf.data.Dataset` when Keras runs on TensorFlow, else a `keras.utils.PyDataset`, with two
+        methods for a training that resumes. `tell()` is the batch, counted from the first of all,
+        with which the next iteration begins. `seek(batch)` lets it begin with that one, or up to a
+        chunk earlier; it returns how many to drop.
     """
     chunk = functools.lru_cache(maxsize=1)(chunk)
+    dropped, filler = 0, None
+
+    def finish_or_fill(rows):
+        # Batches that will be dropped are not made: reading a folder's images takes long.
+        nonlocal dropped, filler
+        dropped -= len(rows)
+        if dropped < 0:
+            return finish(rows)
+        filler = finish(rows[:1]) if filler is None else filler
+        return keras.tree.map_structure(lambda array: array.repeat(len(rows), axis=0), filler)
+
     make = _tf_batches if keras.config.backend() == "tensorflow" else _NumpyBatches
-    return make(chunk, finish, steps, repeat, group)
+    place = SimpleNamespace(chunk=0)  # with which an iteration begins
+    batches = make(chunk, finish_or_fill, steps, repeat, group, place)
+
+    def seek(batch):
+        nonlocal dropped
+        place.chunk, dropped = divmod(batch, steps)
+        return dropped
+
+    batches.tell = lambda: 0 if repeat else place.chunk * steps
+    batches.seek = seek
+    return batches
 
 
 # In both, an epoch is over once all its batches have been asked for. Keras offers no better sign:
@@ -39,41 +64,40 @@ def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: i
 
 
 class _NumpyBatches(keras.utils.PyDataset):
-    def __init__(self, chunk, finish, steps, repeat, group):
+    def __init__(self, chunk, finish, steps, repeat, group, place):
         super().__init__()
         self._chunk, self._finish, self._steps, self._repeat = chunk, finish, steps, repeat
-        self._epoch, self._asked = 0, set()
+        self._place, self._asked = place, set()
 
     @property
     def num_batches(self):
         return None if self._repeat else self._steps
 
     def __getitem__(self, index):
-        number, step = divmod(index, self._steps) if self._repeat else (self._epoch, index)
+        number, step = divmod(index, self._steps) if self._repeat else (0, index)
         if not 0 <= step < self._steps:
             raise IndexError(f"there is no batch {index}: an epoch has {self._steps}")
+        rows = self._chunk(self._place.chunk + number)[step : step + 1]
         self._asked.add(step)
-        if len(self._asked) == self._steps:
-            self._epoch += 1
+        if len(self._asked) == self._steps and not self._repeat:
+            self._place.chunk += 1
             self._asked.clear()
-        batch = self._finish(self._chunk(number)[step : step + 1])
+        batch = self._finish(rows)
         return tuple(array[0] for array in batch) if isinstance(batch, tuple) else batch[0]
 
 
-def _tf_batches(chunk, finish, steps, repeat, group):
+def _tf_batches(chunk, finish, steps, repeat, group, place):
     from ganlib.backend import tf
 
     # The last batch is a group of its own, so that making it is asking for it.
     bounds = [*range(0, steps - 1, group), steps - 1, steps]
-    epoch = 0
 
     # `tf.numpy_function` and not `from_generator`, which writes to stderr and tunes malloc.
     def make(count):
-        nonlocal epoch
         number, part = divmod(int(count), len(bounds) - 1)
-        rows = chunk(number if repeat else epoch)[bounds[part] : bounds[part + 1]]
-        if bounds[part + 1] == steps:
-            epoch += 1
+        rows = chunk(place.chunk + number)[bounds[part] : bounds[part + 1]]
+        if bounds[part + 1] == steps and not repeat:
+            place.chunk += 1
         return finish(rows)
 
     like = finish(chunk(0)[:1])

@@ -2,12 +2,16 @@
 
 import numbers
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
 from ganlib import data, health
+from ganlib.resume import Checkpoint
+
+__all__ = ["Checkpoint", "Grids", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -31,6 +35,42 @@ class Snapshots(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.images.append(self.model.sample(latents=self.latents, labels=self.labels))
+
+
+class Grids(keras.callbacks.Callback):
+    """Write a picture of the same latents' images before training and after every epoch.
+
+    The folder gets `epoch-0000.png`, `epoch-0001.png`, ... and, when the training ends, all of them
+    as one animation, `training.gif`. A training that resumes adds to what is there.
+
+    Args:
+        folder: for the pictures, made if it is missing.
+        latents: float32 (n, latent_dim).
+        zoom: the width of an image's pixel in the picture's.
+        labels: for a conditional generator, whole numbers (n,).
+    """
+
+    def __init__(self, folder, latents, zoom=1, labels=None):
+        super().__init__()
+        self.folder, self.latents, self.zoom = Path(folder), latents, zoom
+        self.labels = labels
+
+    def on_train_begin(self, logs=None):
+        self._save(0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._save(epoch + 1)
+
+    def on_train_end(self, logs=None):
+        from ganlib.plots import save_animation
+
+        save_animation(self.folder / "training.gif", sorted(self.folder.glob("epoch-*.png")))
+
+    def _save(self, epoch):
+        from ganlib.plots import save_grid
+
+        images = self.model.sample(latents=self.latents, labels=self.labels)
+        save_grid(self.folder / f"epoch-{epoch:04}.png", images, zoom=self.zoom)
 
 
 class Monitor(keras.callbacks.Callback):

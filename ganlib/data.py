@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import os
 import socket
+import statistics
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,8 +180,9 @@ def load(name, seed: int = 0, **options) -> Dataset:
             images in it, or with one subfolder of images for each class.
         seed: which draw of "glyphs"; the others are what they are.
         **options: `n=10000`, the number of "glyphs"; `split="train"` or `"test"`, the part of
-            "mnist", "fashion_mnist" and "cifar10"; `size=64` and `channels=3` (or 1, grey), what a
-            folder's images are cropped, resized and converted to.
+            "mnist", "fashion_mnist" and "cifar10"; `size`, the side to which a folder's images are
+            cropped and resized (by default 64, or a smaller power of two where that is enough for
+            half of them), and `channels=3` (or 1, grey), what they are converted to.
 
     Raises:
         ValueError: an unknown name or option, a corrupt file, a folder without images.
@@ -424,11 +426,11 @@ class ImageFolder:
         return np.asarray(image).reshape(self.shape[1:])
 
 
-def _folder(name, seed, size=64, channels=3) -> Dataset:
+def _folder(name, seed, size=None, channels=3) -> Dataset:
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}: give the path of a folder of images")
-    if size < 1 or channels not in (1, 3):
+    if size is not None and size < 1 or channels not in (1, 3):
         raise ValueError(
             f"size={size} and channels={channels} do not make an image: "
             "size is its side in pixels, channels is 1 (grey) or 3 (colour)"
@@ -447,9 +449,10 @@ def _folder(name, seed, size=64, channels=3) -> Dataset:
             f"{folder} holds no image ({', '.join(sorted(_SUFFIXES))}), "
             "nor does any folder directly in it"
         )
-    for path, good in zip(paths, _threads().map(_has_image_header, paths), strict=True):
-        if not good:
-            raise _unreadable(path)
+    sides = list(_threads().map(_shorter_side, paths))
+    if 0 in sides:
+        raise _unreadable(paths[sides.index(0)])
+    size = size or min(64, 1 << (statistics.median_low(sides) - 1).bit_length())
     labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()])
     return Dataset(
         name,
@@ -469,15 +472,15 @@ def _image_files(folder) -> list[str]:
     )
 
 
-def _has_image_header(path) -> bool:
-    """Whether the file starts as an image does. The pixels are not read: that would take long."""
+def _shorter_side(path) -> int:
+    """In pixels; 0 where the file does not start as an image does. Reading pixels would be slow."""
     from PIL import Image
 
     try:
-        with Image.open(path):
-            return True
+        with Image.open(path) as image:
+            return min(image.size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
+        return 0
 
 
 def _unreadable(path) -> ValueError:

@@ -1,5 +1,6 @@
 """A GAN is two models, a loss and a few rules. The rules, one training round, are written here."""
 
+import contextlib
 import time
 
 import keras
@@ -166,12 +167,31 @@ class GAN(keras.Model):
     def fit(self, x=None, *args, callbacks=(), **kwargs):
         """Keras's `fit`, which stops with a sentence when a loss is no longer finite.
 
+        It runs within `callback.around(gan, x)` of every callback that has this method, a context.
+
         Raises:
             FloatingPointError: a loss is NaN or infinite; it names the step, the player and what to
                 try.
         """
         kwargs.setdefault("shuffle", hasattr(x, "shape"))  # Keras warns unless x is an array
-        return super().fit(x, *args, callbacks=[_FiniteLosses(), *(callbacks or ())], **kwargs)
+        callbacks = [_FiniteLosses(), *(callbacks or ())]
+        with contextlib.ExitStack() as contexts:
+            for callback in callbacks:
+                if hasattr(callback, "around"):
+                    contexts.enter_context(callback.around(self, x))
+            contexts.callback(setattr, self, "feed", None)  # it holds the data
+            return super().fit(x, *args, callbacks=callbacks, **kwargs)
+
+    # Keras names the iterator over its batches to the model before training, on TensorFlow by the
+    # first of these and else by the second. `callbacks.Checkpoint` sets it to where it stopped.
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        self.feed = iterator
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        super()._symbolic_build(iterator=iterator, data_batch=data_batch)
+        self.feed = iterator
 
     @property
     def metrics(self):

@@ -24,6 +24,6 @@ def save(output_dir, generator, images, labels=None, **measured):
     arrays = {"images": images} if labels is None else {"images": images, "labels": labels}
     np.savez_compressed(folder / "samples.npz", **arrays)
     save_grid(folder / "samples.png", images[:100], columns=20, zoom=2)
-    generator.save(folder / "generator.keras")
     text = json.dumps(measured, indent=2, sort_keys=True, default=float)
     (folder / "metrics.json").write_text(text + "\n")
+    generator.save(folder / "generator.keras")

@@ -7,6 +7,7 @@ The values are checked before anything runs. Then one folder receives what the n
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import logging
@@ -15,13 +16,32 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganlib.environment import ask, git_state, hardware, peak_memory, versions
+from ganlib.environment import ask, git_state, hardware, lock, peak_memory, versions
 from ganlib.parameters import Parameter, check_parameters, guess, parameters_of, read_values
 
 # --- Folders ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def alone(folder: Path | None) -> Iterator[None]:
+    """Make the folder of a run's results, and let no other run have the same one meanwhile.
+
+    With None there is nothing to do: each run gets a new folder.
+
+    Raises:
+        ValueError: another run is writing to it.
+        OSError: it cannot be made.
+    """
+    if folder is None or folder.is_file():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder, f"Another run is writing to {folder}: wait for it, or name another folder."):
+        yield
 
 
 def claim_folder(folder: Path) -> Path:
@@ -256,22 +276,24 @@ def run(
 def main(argv: list[str] | None = None) -> int:
     """Do what the command line says and return the exit status, which is 2 if nothing could run."""
     args = arguments(argv)
-    try:
-        parameters = parameters_of(args.notebook)
-        given = read_values(args.file) if args.file else {}
-        for name, text in args.values:
-            untyped = name in parameters and parameters[name].kind is None
-            given[name] = guess(text) if untyped else text
-        given = check_parameters(parameters, given)
-        name = (args.file or args.notebook).stem
-        folder, target = choose_folders(args.notebook, name, args.output)
-    except ModuleNotFoundError as error:
-        print(f"{error}: install what a run needs with ganlib[run].", file=sys.stderr)
-        return 2
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return run(args.notebook, args.file, parameters, given, folder, target)
+    with contextlib.ExitStack() as stack:
+        try:
+            parameters = parameters_of(args.notebook)
+            given = read_values(args.file) if args.file else {}
+            for name, text in args.values:
+                untyped = name in parameters and parameters[name].kind is None
+                given[name] = guess(text) if untyped else text
+            given = check_parameters(parameters, given)
+            name = (args.file or args.notebook).stem
+            stack.enter_context(alone(args.output))
+            folder, target = choose_folders(args.notebook, name, args.output)
+        except ModuleNotFoundError as error:
+            print(f"{error}: install what a run needs with ganlib[run].", file=sys.stderr)
+            return 2
+        except (OSError, ValueError) as error:
+            print(error, file=sys.stderr)
+            return 2
+        return run(args.notebook, args.file, parameters, given, folder, target)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """The same training on TensorFlow, JAX and PyTorch: Keras holds one backend a process, so each gets
 its own."""
 
+import functools
 import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,8 @@ def available(backend):
 
 def run(backend, *arguments, timeout=600):
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    # The computations are small, so that compiling them takes nearly all of the time.
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     done = subprocess.run(
         [sys.executable, *arguments],
         env=environment,
@@ -33,6 +38,29 @@ def run(backend, *arguments, timeout=600):
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def running(request):
+    """What `run` returns for every (backend, names) that is to be tested, two at a time."""
+    chosen = [
+        (item.callspec.params["backend"], item.callspec.params["names"])
+        for item in request.session.items
+        if item.name.startswith("test_the_same_tests_pass[")
+    ]
+    pool = ThreadPoolExecutor(2)
+    yield {
+        (backend, names): pool.submit(
+            run,
+            backend,
+            *("-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *(f"tests/test_{name}.py" for name in names),
+            timeout=1200,
+        )
+        for backend, names in chosen
+        if available(backend)
+    }
+    pool.shutdown(cancel_futures=True)
+
+
 @pytest.mark.parametrize("backend", OTHERS)
 @pytest.mark.parametrize(
     "names",
@@ -40,14 +68,14 @@ def run(backend, *arguments, timeout=600):
         ("gan", "losses", "penalties", "callbacks", "augment"),
         ("conditional", "layers", "models"),
         ("metrics", "data", "densities"),
+        ("checkpoint",),
     ],
 )
-def test_the_same_tests_pass(backend, names):
+def test_the_same_tests_pass(backend, names, running):
     """Everything that computes with tensors; TensorFlow's turn is the surrounding run itself."""
     if not available(backend):
         pytest.skip(REASON.format(backend))
-    files = [f"tests/test_{name}.py" for name in names]
-    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    running[backend, names].result()
 
 
 ROUNDS = """
@@ -77,8 +105,8 @@ np.savez(sys.argv[1], *gan.get_weights())
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-def test_one_round_gives_the_same_weights_as_on_tensorflow(backend, tmp_path):
-    agree(backend, ROUNDS.replace("ROUNDS", "1"), tmp_path)
+def test_one_round_gives_the_same_weights_as_on_tensorflow(backend):
+    agree(backend, ROUNDS.replace("ROUNDS", "1"))
 
 
 AUGMENTED_ROUND = """
@@ -101,23 +129,27 @@ keras.random.randint = lambda shape, low, high, seed: drawn(rng.integers(low, hi
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-def test_one_augmented_round_gives_the_same_weights(backend, tmp_path):
-    agree(backend, AUGMENTED_ROUND, tmp_path)
+def test_one_augmented_round_gives_the_same_weights(backend):
+    agree(backend, AUGMENTED_ROUND)
 
 
-def agree(backend, script, tmp_path):
-    """Run a script that saves arrays in the file of its first argument, on TensorFlow and on
-    `backend`, and compare them."""
+def agree(backend, script):
+    """Compare what a script saves in the file that its argument names, on both backends."""
     if not available(backend):
         pytest.skip(REASON.format(backend))
-    results = []
-    for name in ("tensorflow", backend):
-        run(name, "-c", script, str(tmp_path / f"{name}.npz"))
-        with np.load(tmp_path / f"{name}.npz") as arrays:
-            results.append([arrays[key] for key in arrays])
-    assert len(results[0]) == len(results[1]) > 10
-    for ours, theirs in zip(*results, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    ours, theirs = (saved_by(name, script) for name in ("tensorflow", backend))
+    assert len(ours) == len(theirs) > 10
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+@functools.cache
+def saved_by(backend, script):
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "arrays.npz"
+        run(backend, "-c", script, str(file))
+        with np.load(file) as arrays:
+            return [arrays[key] for key in arrays]
 
 
 CONDITIONAL_ROUNDS = """
@@ -157,8 +189,8 @@ np.savez(sys.argv[1], *arrays)
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-def test_one_round_of_each_conditional_model_gives_the_same_weights(backend, tmp_path):
-    agree(backend, CONDITIONAL_ROUNDS, tmp_path)
+def test_one_round_of_each_conditional_model_gives_the_same_weights(backend):
+    agree(backend, CONDITIONAL_ROUNDS)
 
 
 WITHOUT_TENSORFLOW = """

@@ -1,7 +1,9 @@
 import hashlib
+import http.server
 import os
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 
 import keras
@@ -318,6 +320,37 @@ def test_without_network_one_sentence_says_where_to_put_the_file(folder, monkeyp
     assert error.value.__suppress_context__
 
 
+def test_a_network_gone_in_the_middle_of_a_download_leaves_nothing_behind(
+    folder, monkeypatch, tmp_path
+):
+    """A real download by Keras, from a server here that ends it after 100 bytes of 1,000."""
+
+    class Stops(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 100)
+
+        def log_message(self, *arguments):
+            pass
+
+    module = sys.modules[keras.datasets.mnist.load_data.__module__]
+    with http.server.HTTPServer(("127.0.0.1", 0), Stops) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def get_file(path, origin, **rest):
+            here = f"http://127.0.0.1:{server.server_port}/{path}"
+            return keras.utils.get_file(path, here, cache_dir=tmp_path / "keras", **rest)
+
+        monkeypatch.setattr(module, "get_file", get_file)
+        with pytest.raises(FileNotFoundError, match="mnist is not in .*could not be downloaded"):
+            data.load("mnist")
+        server.shutdown()
+    assert not folder.exists()
+    assert [path for path in (tmp_path / "keras").rglob("*") if path.is_file()] == []
+
+
 def test_what_keras_fetched_is_kept_and_read_the_next_time(folder, monkeypatch):
     arrays = fake(monkeypatch)
     pairs = (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
@@ -426,6 +459,7 @@ def test_a_folder_is_read_as_it_is_asked_for(pictures):
     assert loaded.images[2:5].shape == (3, 16, 16, 3)
     assert np.abs(loaded.images[np.array([0, 3])].mean(axis=(1, 2))[:, 0] - [30, 220]).max() < 2
     assert data.load(pictures, size=8, channels=1).images[-1].shape == (8, 8, 1)
+    assert data.load(pictures).image_shape == (32, 32, 3)  # for pictures of 20 by 40
     rest, held_out = loaded.split(0.25)
     assert (len(rest), len(held_out)) == (6, 2)
     assert isinstance(rest.images, data.ImageFolder)

@@ -4,7 +4,6 @@ The scripts run in Node or, where there is none, in Chromium.
 """
 
 import html
-import importlib.util
 import json
 import re
 import shutil
@@ -31,22 +30,8 @@ EXPERIMENTS = {
 }
 LOSSES = ["non_saturating", "minimax", "least_squares", "hinge", "wasserstein"]
 PENALTIES = ["none", "r1", "gradient_penalty"]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-HAS_BROWSER = bool(CHROMIUM) and importlib.util.find_spec("playwright") is not None
 BATCH = 128
 SEEDS = range(5)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not HAS_BROWSER:
-        pytest.skip("the lab's page is tested in Chromium, with `pip install playwright`")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +55,6 @@ def ask(request):
 
     if shutil.which("node"):
         return in_node
-    if not HAS_BROWSER:
-        pytest.skip("the lab's scripts run in Node, or in Chromium with `pip install playwright`")
     page = request.getfixturevalue("browser").new_page()
 
     def in_chromium(question, **details):

@@ -392,6 +392,20 @@ def test_a_failed_run_leaves_earlier_results_alone_and_a_good_one_replaces_them(
     assert sorted(p.name for p in results.parent.iterdir()) == ["chapter", "chapter.partial"]
 
 
+def test_two_runs_do_not_share_a_folder(here, capsys):
+    pytest.importorskip("fcntl")
+    path = notebook(here / "chapter.ipynb", "open('ran', 'w')")
+    target = here / "results" / "chapter"
+    with run.alone(target):
+        assert run.main([str(path), "--output", "results/chapter"]) == 2
+    assert capsys.readouterr().err == (
+        "Another run is writing to results/chapter: wait for it, or name another folder.\n"
+    )
+    assert list(target.iterdir()) == [] and not (here / "ran").exists()
+    with run.alone(target):  # the end of the first one opened it again
+        pass
+
+
 def test_a_kernel_that_dies_is_a_failure(here, capsys):
     path = notebook(here / "chapter.ipynb", "import os; os._exit(9)")
     assert run.main([str(path), "-p", "output_dir", "elsewhere"]) == 1

@@ -1,0 +1,308 @@
+"""The callback that saves a training as it goes and takes it up where it was stopped."""
+
+import contextlib
+import copy
+import math
+import signal
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import keras
+
+from ganlib import checkpoint
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Save a training as it goes, and go on from there when the same script is run again.
+
+    A run that was stopped anywhere and goes on ends with the weights, bit for bit, and with the
+    history of one that never stopped. Saved are both networks, both optimizers, the average,
+    statistics, seeds, the history and the place in the data. Data of `ganlib` go to that place at
+    once; any other data are read again up to there, so their order must be the same every time.
+    Other callbacks begin anew.
+
+    Ctrl-C and SIGTERM end the training after the current step, once it is saved; a second one ends
+    it at once. A checkpoint that cannot be used is renamed `.refused` where an earlier one can. A
+    folder is for one `fit`. A learning rate that was changed in the script holds.
+
+    Args:
+        folder: for the checkpoints, `epoch-E-step-S.npz`: after E whole epochs and S more steps.
+        every: seconds of training from one checkpoint to the next; no more than that is lost.
+        keep: how many to keep, the latest ones.
+        best: the name of an entry of the history, such as "fid" of `Monitor`. The training as it
+            was after the epoch with its best value is kept in `best.npz`; `checkpoint.load(gan,
+            file)` puts it into a GAN.
+        choose: `min`, or `max` for a score that should be high.
+
+    Raises:
+        ValueError: the folder holds checkpoints, but only of another model, of a newer ganlib, or
+            damaged ones; the data have other steps than before; another training is using it.
+        OSError: the folder takes no files.
+    """
+
+    async_safe = True  # Keras may call `on_train_batch_end` from a thread
+
+    def __init__(self, folder, every=60.0, keep=2, best=None, choose=min):
+        super().__init__()
+        if not (isinstance(keep, int) and keep >= 1):
+            raise ValueError(f"keep counts checkpoints, at least 1, it is {keep!r}.")
+        self.folder = Path(folder)
+        self.every, self.keep, self.best, self.choose = every, keep, best, choose
+
+    # ------------------------------------------------------------------------- around a training
+
+    @contextlib.contextmanager
+    def around(self, gan, data):
+        """The context of a `fit`: the folder is locked, signals are noted, the place is known."""
+        with checkpoint.alone(self.folder):
+            self.about, self.arrays = self._latest(gan)
+            self.data, self.first, self.signal = data, None, None
+            self.rates = [float(v) for v in _rates(gan)]
+            self.start = data.tell() if hasattr(data, "tell") else 0
+            if self.about:
+                self.first, self.start = self.about["first"], self.about["start"]
+                gan._initial_epoch = self.about["epoch"]
+            try:
+                with self._signals_noted():
+                    yield
+                    if self.signal:  # it came after the last step
+                        self._stop()
+            finally:
+                gan._initial_epoch = None
+                if hasattr(data, "tell"):
+                    data.seek(data.tell())  # endless data begin at their beginning again
+                self.data = self.arrays = None
+                if self.signal == signal.SIGTERM:
+                    sys.stdout.flush()
+                    signal.raise_signal(self.signal)  # to whoever listened before
+
+    def _latest(self, gan):
+        """The latest checkpoint that can be read, (None, None) if there is none at all."""
+        refused = []
+        for file in reversed(self._files()):
+            try:
+                found = checkpoint.read(file, gan)
+            except ValueError as error:
+                refused.append((file, error))
+                continue
+            for other, error in refused:
+                warnings.warn(f"{error} Using {file.name} instead.", stacklevel=5)
+                other.rename(other.with_suffix(".refused"))
+            return found
+        for _, error in refused:
+            if not isinstance(error, checkpoint.Damaged):
+                raise error
+        if refused:
+            raise ValueError(
+                f"None of the checkpoints in {self.folder} can be read: move them away to train "
+                "from the start."
+            )
+        return None, None
+
+    def _files(self):
+        return sorted(self.folder.glob("epoch-*-step-*.npz"))
+
+    @contextlib.contextmanager
+    def _signals_noted(self):
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python hears signals in the main thread alone
+            return
+
+        def note(number, frame):
+            if self.signal:
+                raise KeyboardInterrupt
+            self.signal = number
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    # -------------------------------------------------------------------------- within a training
+
+    def on_train_begin(self, logs=None):
+        self.position = self.saved = None
+        self.scored = 0
+        self.due = time.monotonic() + self.every
+        if self.about:
+            rewind(self.model.feed, self.data, self.about)
+            if self.params["verbose"]:
+                place = f"after {self.about['epoch']} epochs and {self.about['step']} steps"
+                print(f"Going on from {self.folder}, {place}.")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.arrays:
+            self._restore_history()
+        if self.first is None:
+            self.first = epoch
+        self.epoch, self.step = epoch, 0
+        self.history = self._history()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # Between two steps everything is at rest. What callbacks do where an epoch begins is done.
+        self.position = self.epoch, batch
+        if self.arrays:
+            self._restore()
+        elif batch == 0:
+            self._save_best()
+        if self.signal:
+            self._stop()
+        if time.monotonic() >= self.due:
+            self._save()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step = max(self.step, batch + 1)
+
+    def on_train_end(self, logs=None):
+        if self.arrays:  # there was nothing left to do
+            self._restore_history()
+            self._restore()
+            self.position = self.saved = self.about["epoch"], self.about["step"]
+        elif self.position:
+            steps = self.params["steps"]
+            if self.model.stop_training and steps and self.step < steps:
+                self.position = self.epoch, self.step
+            else:
+                self.position, self.history = (self.epoch + 1, 0), self._history()
+                self._save_best()
+            self._save()
+        if self.best and self.best not in self.model.history.history:
+            names = ", ".join(self.model.history.history)
+            warnings.warn(f"No epoch had a {self.best!r} to be the best in: {names}.", stacklevel=2)
+
+    # --------------------------------------------------------------------------- saving, restoring
+
+    def _history(self):
+        history = self.model.history
+        return {"epoch": list(history.epoch), "values": copy.deepcopy(history.history)}
+
+    def _restore_history(self):
+        history, saved = self.model.history, self.about["history"]
+        history.epoch, history.history = list(saved["epoch"]), copy.deepcopy(saved["values"])
+        self.scored = len(history.history.get(self.best, []))
+
+    def _restore(self):
+        checkpoint.assign(self.model, self.arrays)
+        if self.position and self.about["step"] == 0:
+            self.model.reset_metrics()  # they were saved where a training ended
+        self.arrays, self.saved = None, self.position
+        for i, variable in enumerate(_rates(self.model)):
+            begun_with, here = self.about["rates"][i], self.rates[i]
+            if here in (begun_with, float(variable)):
+                self.rates[i] = begun_with
+            else:  # the script has another one now
+                variable.assign(here)
+
+    def _save(self):
+        epoch, step = self.position
+        if self.saved != self.position and self._write(f"epoch-{epoch:06}-step-{step:08}.npz"):
+            self.saved = self.position
+            for file in self._files()[: -self.keep]:
+                file.unlink(missing_ok=True)
+        self.due = time.monotonic() + self.every
+
+    def _save_best(self):
+        values = self.history["values"].get(self.best, [])
+        if len(values) > self.scored:
+            self.scored = len(values)
+            numbers = [value for value in values if math.isfinite(value)]
+            if numbers and values.index(self.choose(numbers)) == len(values) - 1:
+                self._write("best.npz")
+
+    def _write(self, name):
+        """Whether the checkpoint was written. A training does not end because a disk is full."""
+        arrays = checkpoint.state(self.model)
+        if not checkpoint.finite(arrays[: len(self.model.variables)]):
+            return False  # `GAN.fit` is about to stop; what was good is kept
+        epoch, step = self.position
+        try:
+            checkpoint.write(
+                self.folder / name,
+                self.model,
+                arrays,
+                epoch=epoch,
+                step=step,
+                steps=self.params["steps"],
+                first=self.first,
+                start=self.start,
+                rates=self.rates,
+                history=self.history,
+            )
+        except OSError as error:
+            warnings.warn(
+                f"No checkpoint could be written to {self.folder} ({error.strerror}): the training "
+                "goes on, and the checkpoints before are kept.",
+                stacklevel=2,
+            )
+            return False
+        return True
+
+    def _stop(self):
+        self._save()
+        sentence = f"Nothing could be saved in {self.folder}."
+        if self.saved:
+            epoch, step = self.saved
+            sentence = (
+                f"The training is saved in {self.folder}, after {epoch} epochs and {step} steps: "
+                "run the same again to go on."
+            )
+        if self.signal == signal.SIGTERM:
+            print(sentence, file=sys.stderr)
+        raise KeyboardInterrupt(sentence)
+
+
+def _rates(gan):
+    return [v for v in gan.optimizer.variables if v.name == "learning_rate"]
+
+
+def rewind(feed, data, about):
+    """Set Keras's iterator over batches to where a training was.
+
+    Args:
+        feed: the iterator that `fit` has made for `data`.
+        about: epoch, step: the place; steps: of an epoch, or None; first: the epoch that the
+            training began with; start: where the data were then.
+
+    Raises:
+        ValueError: an epoch has another number of steps than before.
+    """
+    epochs, steps = about["epoch"] - about["first"], about["step"]
+    if about["steps"] != feed.num_batches or steps % feed.steps_per_execution:
+        raise ValueError(
+            f"The training was saved {steps} steps into an epoch of {about['steps']}, but now an "
+            f"epoch has {feed.num_batches} in groups of {feed.steps_per_execution}: go on with the "
+            "same data, batch size and steps, or choose another folder."
+        )
+    dropped = steps
+    if hasattr(data, "seek"):
+        data.seek(about["start"])
+        # A finite set that is cut otherwise than into its epochs, or shuffled by Keras, is read.
+        whole = not (feed.steps_per_epoch and feed.data_adapter.num_batches)
+        if whole and not getattr(feed.data_adapter, "shuffle", False):
+            dropped = data.seek(about["start"] + epochs * (about["steps"] or 0) + steps)
+            epochs = 0
+    enumerate_epoch = feed._enumerate_iterator
+
+    def rest():
+        del feed._enumerate_iterator  # later epochs begin at their beginning
+        for _ in range(epochs):
+            with feed.catch_stop_iteration():
+                for begin, end, batches in enumerate_epoch():
+                    _drop(batches, end + 1 - begin)
+        for begin, end, batches in enumerate_epoch():
+            if begin == 0:
+                _drop(batches, dropped)
+            if begin >= steps:
+                yield begin, end, batches
+
+    feed._enumerate_iterator = rest
+
+
+def _drop(batches, number):
+    for _ in range(number):
+        next(batches)

@@ -1,0 +1,97 @@
+"""The first page: its numbers are those of the files, its figure and the logo those of the code."""
+
+import json
+import sys
+
+import numpy as np
+from PIL import Image
+from sources import CHAPTERS, ROOT
+
+sys.path.append(str(ROOT / "tools"))
+import identity  # noqa: E402
+
+BOOK = ROOT / "book"
+PAGE = (BOOK / "intro.md").read_text(encoding="utf-8")
+
+
+def result(run, file="metrics"):
+    return json.loads((BOOK / "results" / run / f"{file}.json").read_text(encoding="utf-8"))
+
+
+def line(command):
+    (found,) = [text for text in PAGE.splitlines() if text.endswith(f"| `{command}` |")]
+    return found
+
+
+def test_dcgan_on_mnist():
+    apart = result("dcgan-mnist")["frechet_distance"]
+    run = result("dcgan-mnist", "run")
+    assert run["hardware"]["cores"] == 2 and not run["hardware"]["gpus"]
+    text = line("make run RUN=dcgan-mnist")
+    assert f"distance of {apart['trained']:.1f}, " in text
+    assert f"real images have {apart['real']:.1f} and noise has {apart['noise']:.1f}" in text
+    assert f"{run['seconds'] / 60:.0f} minutes on two CPU cores" in text
+
+
+def test_the_race():
+    trails = json.loads(identity.RACE.read_text(encoding="utf-8"))["trails"]
+    recipes = {name: np.transpose(trail) for name, trail in trails.items()}
+    seconds, _, apart = recipes["TensorFlow tutorial"]
+    best, at = apart.min(), seconds[apart.argmin()]
+    seconds, _, apart = recipes["this book"]
+    there, quarter = (seconds[apart <= bar][0] for bar in (best, best / 4))
+    text = line("benchmarks/time_to_quality.py")
+    assert f"after {there:.0f} seconds, {at / there:.0f} times sooner" in text
+    assert f"a quarter of that score after {quarter:.0f}." in text
+    # what the figure's description says
+    assert "from about 700 to below 2 within 480 seconds" in PAGE
+    assert 680 < apart[0] < 730 and apart[-1] < 2 and abs(seconds[-1] - 480) < 5
+    assert "Keras-GAN ends near 14" in PAGE and round(recipes["Keras-GAN"][2][-1]) == 14
+    assert "tutorial stays above 190" in PAGE and best > 190
+
+
+def test_evaluation_on_mnist():
+    scores = result("evaluation-mnist")["scores"]
+    ours, real = scores["samples"], scores["real"]
+    kid, other = (f"{s['kid']:.2f} ± {s['kid_standard_error']:.2f}" for s in (ours, real))
+    text = line("make run RUN=evaluation-mnist")
+    assert f"a KID of {kid}, and {other} to real images" in text
+    assert f"recall is theirs, {ours['recall']:.2f} and {real['recall']:.2f};" in text
+    assert f"precision is not, {ours['precision']:.2f} and {real['precision']:.2f}." in text
+
+
+def test_the_ablation():
+    found = result("dcgan-ablation")["frechet_distance_of_ablation"]
+    without, rules = found["no batch norm"], found["all the rules"]
+    assert len(without) == len(rules) == 5
+    text = line("make run RUN=dcgan-ablation")
+    assert f"below a distance of {np.floor(min(without)):,.0f}; " in text
+    assert f"between {np.floor(min(rules)):.0f} and {np.ceil(max(rules)):.0f}." in text
+
+
+def test_the_table_of_losses():
+    table = {name: row["fid"] for name, row in result("wgan_lsgan-mnist")["table"].items()}
+    ours, plain = table.pop("Wasserstein, GP"), table["non-saturating"]
+    assert len(table) + 1 == 9
+    assert all(np.greater(row, ours).all() for row in table.values())
+    text = line("make run RUN=wgan_lsgan-mnist")
+    assert f"every seed: {min(ours):.1f} to {max(ours):.1f}, " in text
+    assert f"alone has {min(plain):.1f} to {max(plain):.1f}." in text
+
+
+def test_every_chapter_is_on_the_map():
+    for chapter in CHAPTERS:
+        assert f"\n| {{doc}}`{chapter}` |" in PAGE
+
+
+def test_the_logo_is_the_one_the_code_draws():
+    assert (BOOK / "_static" / "logo.svg").read_text(encoding="utf-8") == identity.logo()
+
+
+def test_the_figure_shows_the_committed_samples():
+    digits = identity.digits()
+    assert digits.shape == (100, identity.SIDE, identity.SIDE)
+    assert np.ptp(digits, axis=(1, 2)).min() > 200  # one digit in every cell, cut where it begins
+    assert digits[:, [0, -1]].mean() < 5
+    figure = np.asarray(Image.open(BOOK / "_static" / "hero.png"))
+    assert figure.shape[2] == 4 and (figure[..., 3] == 0).mean() > 0.5  # transparent: both themes
