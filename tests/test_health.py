@@ -123,7 +123,7 @@ def checkered_generator():
 def shortsighted_discriminator():
     """It sees means of 2 x 2 pixels, and cannot punish what differs within."""
     hidden = [layers.Dense(64, "leaky_relu") for _ in range(2)]
-    pooled = [layers.AveragePooling2D(), layers.Flatten()]
+    pooled = [layers.AveragePooling2D(2), layers.Flatten()]
     return keras.Sequential([keras.Input(SHAPE), *pooled, *hidden, layers.Dense(1)])
 
 
