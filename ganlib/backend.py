@@ -51,10 +51,13 @@ with _native_messages_held_back():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # looks for a GPU, and complains, now rather than later
-        # With this pass over its graphs TensorFlow 2.21 does not always train alike: from one
-        # state, 20 of 850 trainings of a small GAN with a gradient penalty behind spectral norm
-        # ended with other weights, and none of 420 without it (benchmarks/repeat.py).
-        tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
+        # With the first of these passes over its graphs TensorFlow 2.21 does not always train
+        # alike: from one state 3 of 200 trainings of a small GAN ended with other weights, without
+        # it none (benchmarks/repeat.py). The second then writes errors to stderr. A round takes as
+        # long without them.
+        tf.config.optimizer.set_experimental_options(
+            {"dependency_optimization": False, "remapping": False}
+        )
     elif NAME == "jax":
         import jax
     elif NAME == "torch":
