@@ -62,7 +62,7 @@ def main():
     first, ends = checkpoint.state(gan), []
     for _ in range(args.trainings):
         keras.utils.set_random_seed(0)
-        checkpoint.assign(gan, [np.array(value) for value in first])
+        checkpoint.assign(gan, first)
         gan.fit(points, batch_size=10, epochs=3, shuffle=False, verbose=0)
         ends.append(b"".join(weights.tobytes() for weights in gan.get_weights()))
     other = args.trainings - Counter(ends).most_common(1)[0][1]

@@ -1,7 +1,7 @@
 """Signs that a training is in trouble, read from the two networks as they are.
 
-`look` measures them and `diagnose` names them; `callbacks.HealthMonitor` does both while a GAN
-trains. The signs of one look:
+`probe` and `measure` read them, `diagnose` names them; `callbacks.HealthMonitor` does it all while
+a GAN trains. The signs of one look:
 
 - `doubt`: how hard the discriminator's loss still pulls at its logits,
   `E|dL/dl(x)| + E|dL/dl(G(z))|`. At the equilibrium it is 1 for the usual losses and 2 for hinge;
@@ -25,7 +25,7 @@ The limits lie between what small networks on digits showed, each at its extreme
     spread          0.25      above 0.65      below 0.14
     drift           0.6       below 0.52      above 1.0
     shift           0.5       below 0.40      above 1.1
-    checkerboard    0.02      below 0.003     above 0.05
+    checkerboard    0.01      below 0.003     above 0.02
     dead            0.8       below 0.02      1
 
 A DCGAN on glyphs crosses those of `doubt` and `spread` in its first hundred rounds, and is well.
@@ -42,7 +42,7 @@ LIMITS = {
     "spread": 0.25,
     "drift": 0.6,
     "shift": 0.5,
-    "checkerboard": 0.02,
+    "checkerboard": 0.01,
     "dead": 0.8,
 }
 

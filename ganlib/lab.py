@@ -12,9 +12,8 @@ import time
 
 import keras
 import numpy as np
-from keras import ops
 
-from ganlib import callbacks, data, health, metrics
+from ganlib import callbacks, checkpoint, data, health, metrics
 
 
 class Lab:
@@ -77,13 +76,12 @@ class Lab:
         """The traced GAN of `build` with the state of a new one of this seed."""
         keras.utils.set_random_seed(seed)
         new = build(seed)
-        first = [ops.convert_to_numpy(variable) for variable in _state(new)]
+        first = checkpoint.state(new)
         if build not in self._traced:
             new.fit(batches(seed), steps_per_epoch=1, verbose=0)
             self._traced[build] = new
         gan = self._traced[build]
-        for variable, value in zip(_state(gan), first, strict=True):
-            variable.assign(value)
+        checkpoint.assign(gan, first)
         return gan
 
     def column(self, variant, name):
@@ -132,10 +130,6 @@ def scores(real, features, n=1000):
         return {name: value for name, value in found.items() if name not in unwanted}
 
     return score
-
-
-def _state(gan):
-    return [*gan.variables, *gan.optimizer.variables]
 
 
 def _plain(scores):
