@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ganlib import GAN, augment, data, metrics, models
-from ganlib.lab import Lab, scores, show
+from ganlib.lab import Lab, compare, scores, show
 
 RING = data.ring(sigma=0.1)
 built = []
@@ -123,3 +123,23 @@ def test_scores_are_those_of_the_metrics_and_tell_a_collapse():
     }
     assert all(found[name] == expected[name] for name in found if name != "collapsed")
     assert not found["collapsed"] and score(Stub(np.repeat(second[:1], 40, axis=0)))["collapsed"]
+
+
+def test_compare_asks_every_training():
+    values = {
+        "plain": [4.0, 5.0, 6.0],
+        "good": [1.0, 2.0, 3.9],
+        "bad": [6.1, 7.0, 8.0],
+        "mixed": [3.9, 9.0, 9.0],
+    }
+    table = [
+        {"variant": name, "fid": fid, "seconds": 2.0 + i + (name == "bad"), "collapsed": fid > 7}
+        for name, fids in values.items()
+        for i, fid in enumerate(fids)
+    ]
+    found = {row.pop("variant"): row for row in compare(table)}
+    assert [row["verdict"] for row in found.values()] == ["better", "worse", "no clear difference"]
+    assert found["good"]["ratio"] == pytest.approx(2 / 5)
+    assert (found["mixed"]["low"], found["mixed"]["high"]) == pytest.approx((3.9 / 5, 9 / 5))
+    assert found["bad"]["cost"] == 1.5 and found["good"]["cost"] == 1
+    assert [row["collapsed"] for row in found.values()] == [0, 1, 2]
