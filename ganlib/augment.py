@@ -82,16 +82,17 @@ def rotation(images, seed):
     row = (height - 1) / 2 + ops.cos(angle) * y - ops.sin(angle) * x
     column = (width - 1) / 2 + ops.sin(angle) * y + ops.cos(angle) * x
     # Bilinear: the four pixels around the place that each pixel comes from.
-    pixels, turned = ops.reshape(images, (-1, height * width, channels)), 0.0
+    n = ops.shape(images)[0]
+    first = (ops.arange(n, dtype="int32") * (height * width))[:, None, None]
+    pixels, turned = ops.reshape(images, (-1, channels)), 0.0
     for i in (ops.floor(row), ops.floor(row) + 1):
         for j in (ops.floor(column), ops.floor(column) + 1):
             weight = (1 - ops.abs(row - i)) * (1 - ops.abs(column - j))
             within = (i >= 0) & (i < height) & (j >= 0) & (j < width)
             weight = ops.where(within, weight, 0.0)
             at = ops.clip(i, 0, height - 1) * width + ops.clip(j, 0, width - 1)
-            at, weight = (ops.reshape(a, (-1, height * width, 1)) for a in (at, weight))
-            turned += weight * ops.take_along_axis(pixels, ops.cast(at, "int32"), axis=1)
-    return ops.reshape(turned, (-1, height, width, channels))
+            turned += weight[..., None] * ops.take(pixels, first + ops.cast(at, "int32"), axis=0)
+    return turned
 
 
 def cutout(images, seed):
