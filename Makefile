@@ -46,6 +46,7 @@ execute: $(READY)
 
 results: $(READY)
 	@$(BIN)/python tools/results.py
+	@$(BIN)/python tools/tricks.py
 	@$(BIN)/python tools/status.py
 
 repository: $(READY)

@@ -159,16 +159,17 @@ def test_a_result_of_no_run_is_refused(book):
 # --- This book's own ----------------------------------------------------------------------------
 
 
-def tool():
-    spec = importlib.util.spec_from_file_location("results_page", ROOT / "tools/results.py")
+def tool(name):
+    spec = importlib.util.spec_from_file_location(f"{name}_page", ROOT / f"tools/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_the_page_is_what_the_committed_results_say():
-    page = tool().page()
-    assert (ROOT / "book/results.md").read_text(encoding="utf-8") == page, "run `make results`"
+@pytest.mark.parametrize("name", ["results", "tricks"])
+def test_the_page_is_what_the_committed_results_say(name):
+    written = tool(name)
+    assert written.PAGE.read_text(encoding="utf-8") == written.page(), "run `make results`"
 
 
 def test_the_code_of_every_result_is_in_the_history():

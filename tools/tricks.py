@@ -1,0 +1,111 @@
+"""Write the page with every trick on it, from the two committed runs that measured them.
+
+python tools/tricks.py
+"""
+
+import json
+from pathlib import Path
+
+from ganlib.lab import compare
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+PAGE = BOOK / "tricks_table.md"
+TEXT = """\
+<!-- Written by `make results` from book/results/; edit tools/tricks.py instead. -->
+
+# All tricks on one page
+
+To print and to keep. Every row is one change to a good baseline, trained from five seeds on MNIST:
+{doc}`training_tricks` and {doc}`training_doctor` explain it, and {doc}`results` says how to repeat
+it.
+
+- *effect* is the median FID over that of the baseline, and in brackets the least and the greatest
+  of its five trainings over the same: below 1 is better.
+- *cost* is the time of its fastest training over that of the baseline's fastest.
+- The *verdict* asks all trainings: "better" means that the worst of the five beats the best of the
+  baseline's five, "worse" the opposite. Where nothing but chance is at work, each happens once in
+  252 rows.
+- It is a verdict on short trainings of small networks on one data set. Measure again on yours.
+
+"""
+ROWS = {
+    "labels 0.9 and 0": ("one-sided label smoothing, 0.9 and 0", "salimans2016improved"),
+    "labels 0.9 and 0.1": ("two-sided label smoothing, 0.9 and 0.1", "szegedy2016rethinking"),
+    "labels 0.8 to 1, and 0": ("noisy labels, 0.8 to 1 for real", "salimans2016improved"),
+    "one label in 16 flipped": ("one label in 16 flipped, both kinds", ""),
+    "instance noise": ("noise of deviation 0.3 on all images", "sonderby2017amortised"),
+    "instance noise, fading": ("the same, fading until halfway", "sonderby2017amortised"),
+    "Glorot's initialisation": ("Glorot's initialisation", "glorot2010understanding"),
+    "orthogonal initialisation": ("orthogonal initialisation", "brock2019large"),
+    "beta_1 = 0": ("Adam without momentum, $\\beta_1 = 0$", "karras2018progressive"),
+    "beta_1 = 0.9": ("Adam's usual momentum, $\\beta_1 = 0.9$", "kingma2015adam"),
+    "rates that fall": ("rates that fall to 0 by a cosine", ""),
+    "clipped gradients": ("gradients clipped to length 1", ""),
+    "no average": ("*without* the average of the weights", "karras2018progressive"),
+    "dropout": ("dropout of 0.3 in the discriminator", ""),
+    "weight decay": ("weight decay of 0.1 in the discriminator", ""),
+    "D twice as wide": ("discriminator twice as wide", ""),
+    "G twice as wide": ("generator twice as wide", ""),
+    "no norm": ("*without* batch norm in the discriminator", "ioffe2015batch"),
+    "layer norm": ("layer norm in its place", "ba2016layer"),
+    "instance norm": ("instance norm in its place", "ulyanov2016instance"),
+    "virtual batch norm": ("virtual batch norm in its place", "salimans2016improved"),
+    "spectral norm": ("spectral norm in its place", "miyato2018spectral"),
+    "no norm, R1": ("R1 of weight 10 in its place", "mescheder2018which"),
+    "no norm, R1 of weight 0.1": ("R1 of weight 0.1 in its place", "mescheder2018which"),
+    "no norm, gradient penalty": ("gradient penalty in its place", "gulrajani2017improved"),
+    "minibatch deviation": ("minibatch standard deviation", "karras2018progressive"),
+    "packs of two": ("packs of two images", "lin2018pacgan"),
+    "G twice as fast": ("generator's rate doubled", "heusel2017gans"),
+    "D twice as fast": ("discriminator's rate doubled", "heusel2017gans"),
+    "G four times as fast": ("generator's rate four times as high", "heusel2017gans"),
+    "D four times as fast": ("discriminator's rate four times as high", "heusel2017gans"),
+    "batches of 8": ("batches of 8, as many images", "brock2019large"),
+    "batches of 128": ("batches of 128, as many images", "brock2019large"),
+    "D updated twice": ("two updates of the discriminator", "goodfellow2014generative"),
+    "D updated twice, half the rounds": ("the same, in half the rounds", ""),
+}
+FEW = {
+    "translation, cutout": ("DiffAugment: translation, cutout", "zhao2020differentiable"),
+    "rotation, scaling": ("DiffAugment: rotation, scaling", "zhao2020differentiable"),
+    "contrast": ("DiffAugment: brightness, contrast", "zhao2020differentiable"),
+    "noise": ("noise of deviation 0.1", "sonderby2017amortised"),
+    "only the real ones": ("only the real images changed", "karras2020training"),
+}
+HEADER = "| trick | source | effect on FID | cost | verdict |\n| --- | --- | --- | --- | --- |\n"
+
+
+def lines(table, rows):
+    """Markdown lines of a table whose first variant is the baseline."""
+    found = {row["variant"]: row for row in compare(table)}
+    if set(found) != set(rows):
+        raise ValueError(f"The rows {sorted(set(found) ^ set(rows))} are in one place only.")
+    text = ""
+    for variant, (words, source) in rows.items():
+        row = found[variant]
+        verdict = row["verdict"] if "no" in row["verdict"] else f"**{row['verdict']}**"
+        if row["collapsed"]:
+            verdict += f", {row['collapsed']} of 5 collapsed"
+        effect = f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+        cited = f"{{cite:t}}`{source}`" if source else "–"
+        text += f"| {words} | {cited} | {effect} | {row['cost']:.1f} | {verdict} |\n"
+    return text
+
+
+def page(book: Path = BOOK) -> str:
+    """The page's text."""
+    tricks, doctor = (
+        json.loads((book / "results" / name / "metrics.json").read_text())
+        for name in ("training_tricks-mnist", "training_doctor-mnist")
+    )
+    text = TEXT + "## With all images\n\n" + HEADER + lines(tricks["table"], ROWS)
+    for size in dict.fromkeys(row["variant"].split(", ")[0] for row in doctor["table"]):
+        of_size = [row for row in doctor["table"] if row["variant"].startswith(f"{size}, ")]
+        rows = {f"{size}, {name}": row for name, row in FEW.items()}
+        text += f"\n## With {size} images\n\n" + HEADER + lines(of_size, rows)
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"Wrote {PAGE.relative_to(BOOK.parent)}.")
