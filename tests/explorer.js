@@ -1,8 +1,9 @@
 // What test_explorer.py asks of the explorer's scripts, which run before this one.
 "use strict";
 const questions = {
-  /** Images, float32 as base64, and the milliseconds that the last one took alone. */
-  async images({ latents, classes }) {
+  /** Images, float32 as base64, by the page's generator or another; and how many tensors are left. */
+  async images({ latents, classes, description, weights }) {
+    if (description) Object.assign(ganexplorer, { generator: description, weights });
     const generator = await ganexplorer.load(), before = tf.memory().numTensors;
     const made = generator.images(latents, classes);
     const bytes = new Uint8Array(made.buffer, made.byteOffset, made.byteLength);
