@@ -135,13 +135,14 @@ def test_they_came_from_the_committed_run():
 def test_the_library_is_the_one_that_its_notice_names():
     notice = (STATIC / "tfjs" / "README.md").read_text(encoding="utf-8")
     (version,) = re.findall(r"TensorFlow\.js\]\(.*\) ([\d.]+),", notice)
-    for name in FILES[:2]:
-        assert script(name).startswith("/**\n * @license")
-        assert f"{name.removeprefix('tfjs/')}.js` is" in notice
-    assert f'version_core="{version}"' in script(FILES[0])
-    assert f'version_cpu="{version}"' in script(FILES[1]) or version in script(FILES[1])
+    for name in ("tf-core", "tf-backend-cpu", "tf-backend-wasm"):
+        text = script(f"tfjs/{name}.min")
+        assert text.startswith("/**\n * @license") and f'="{version}"' in text
+        assert f"`{name}.min.js` is" in notice
+    binary = script("tfjs/tf-backend-wasm-simd").split("base64,")[1].split('"')[0]
+    assert hashlib.sha256(base64.b64decode(binary)).hexdigest() in notice
     assert "Apache License" in (STATIC / "tfjs" / "LICENSE").read_text(encoding="utf-8")
-    assert sum(len(script(name)) for name in FILES[:2]) < 0.5e6
+    assert sum(path.stat().st_size for path in (STATIC / "tfjs").glob("*.js")) < 1.5e6
 
 
 # ----------------------------------------------------------------------------- the pictures
@@ -366,11 +367,13 @@ def open_explorer(browser, tmp_path):
     )
     contexts = []
 
-    def open_explorer(width=1280, **options):
+    def open_explorer(width=1280, without_wasm=False, **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         context.set_default_timeout(60_000)
         page = context.new_page()
         page.complaints = []
+        if without_wasm:
+            page.add_init_script("WebAssembly.validate = () => false")
         contexts.append(page)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
@@ -403,6 +406,27 @@ def pixels(page, name, nth=0):
 
 def differ(a, b):
     return np.abs(a.astype(int) - b).max()
+
+
+@pytest.mark.parametrize("backend", ["wasm", "cpu"])
+def test_the_pages_numbers_are_those_of_keras(open_explorer, backend):
+    reference = np.load(explorer.REFERENCE)
+    page = open_explorer()
+    assert page.evaluate("tf.getBackend()") == "wasm"
+    ask = """async ([latents, classes, backend]) => {
+        const generator = await ganexplorer.load(backend);
+        return [tf.getBackend(), Array.from(generator.images(latents, classes))];
+    }"""
+    inputs = [reference[name].tolist() for name in ("latents", "classes")]
+    used, found = page.evaluate(ask, [*inputs, backend])
+    assert used == backend
+    assert np.abs(np.array(found) - reference["images"].ravel()).max() < 1e-3
+
+
+def test_without_webassembly_it_draws_all_the_same(open_explorer):
+    page = open_explorer(without_wasm=True)
+    assert page.evaluate("tf.getBackend()") == "cpu"
+    assert np.ptp(pixels(page, "sample")) > 200
 
 
 def test_the_page_shows_what_keras_makes(open_explorer, draw):

@@ -74,11 +74,24 @@
   /**
    * The page's generator, ready to be asked.
    *
-   * On the processor, in JavaScript: the networks are small, and every machine gets the same
-   * numbers, where a phone's graphics may compute with half as many digits.
+   * On the processor, so that every machine gets the same numbers, where a phone's graphics may
+   * compute with half as many digits: in WebAssembly, or where that is not to be had in JavaScript,
+   * which takes about ten times as long.
    */
-  explorer.load = async () => {
-    await tf.setBackend("cpu");
+  explorer.load = async (backend = "wasm") => {
+    if (backend === "wasm" && !(await startWasm())) backend = "cpu";
+    await tf.setBackend(backend);
     return new Generator(explorer.generator, explorer.weights);
   };
+
+  /** Whether WebAssembly runs here: the one binary that comes with the book needs SIMD. */
+  async function startWasm() {
+    if (!explorer.wasm || !(await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT"))) return false;
+    if (tf.getBackend() === "wasm") return true;
+    tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false); // those are other binaries
+    // It wants to know of three, and with SIMD and without threads starts this one.
+    const names = ["", "-simd", "-threaded-simd"].map((kind) => `tfjs-backend-wasm${kind}.wasm`);
+    tf.wasm.setWasmPaths(Object.fromEntries(names.map((name) => [name, explorer.wasm])));
+    return tf.setBackend("wasm").catch(() => false);
+  }
 })((globalThis.ganexplorer ??= {}));
