@@ -76,7 +76,7 @@
    *
    * On the processor, so that every machine gets the same numbers, where a phone's graphics may
    * compute with half as many digits: in WebAssembly, or where that is not to be had in JavaScript,
-   * which takes about ten times as long.
+   * which is several times slower.
    */
   explorer.load = async (backend = "wasm") => {
     if (backend === "wasm" && !(await startWasm())) backend = "cpu";
