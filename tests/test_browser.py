@@ -230,6 +230,25 @@ def test_the_gan_lab_trains_in_its_page(open_page):
     assert page.complaints == []
 
 
+def test_the_latent_explorer_draws_in_its_page(open_page):
+    page = open_page("book/latent_explorer")
+    page.wait_for_function("ganexplorer.page")
+    assert page.is_hidden("#explorer-still")
+    picture = """async () => {
+        await ganexplorer.page.idle();
+        return document.querySelector('[data-explorer="sample"]').toDataURL();
+    }"""
+    first = page.evaluate(picture)
+    page.locator('[data-explorer="direction"]').first.fill("2")
+    assert page.evaluate(picture) != first
+    assert page.complaints == []
+
+
+def test_only_the_explorer_loads_tensorflow(site):
+    loading = [path.stem for path in site.rglob("*.html") if "tfjs/" in path.read_text("utf-8")]
+    assert loading == ["latent_explorer"]
+
+
 def test_without_javascript_it_can_still_be_read(open_page, browser, server):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
