@@ -5,10 +5,11 @@ CHAPTER ?= dcgan
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help book test run execute results repository clean
+.PHONY: help site book pdf test run execute results repository clean
 
 help:
 	@echo "make book                     build the HTML book and open it"
+	@echo "make pdf                      the whole book as one PDF (needs Chromium or Chrome)"
 	@echo "make test                     lint, unit tests, and every chapter executed again"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
 	@echo "make execute CHAPTER=dcgan    execute a chapter in place, ready to commit"
@@ -20,10 +21,15 @@ $(READY): requirements.txt
 	@tools/make-environment $(PYTHON)
 	@touch $@
 
-book: $(READY)
+site: $(READY)
 	@echo "Building the book from the committed notebooks (warnings are errors)"
 	$(BIN)/jupyter-book build . --all --quiet -W --keep-going -n
+
+book: site
 	@tools/open-page _build/html/index.html
+
+pdf: site
+	@$(BIN)/python tools/pdf.py
 
 test execute: export KERAS_BACKEND = tensorflow
 

@@ -4,10 +4,12 @@
 
 Needs the system's chromium and playwright. Every page is opened in a fresh context from a file
 server on this machine; what counts is the first contentful paint, the median of three visits. The
-lab trains as fast as it can for ten seconds while frames are counted. Run it on a quiet machine.
+lab trains as fast as it can for ten seconds while frames are counted. Run it on a quiet machine:
+the first line says whether it is.
 """
 
 import functools
+import os
 import shutil
 import statistics
 import threading
@@ -53,6 +55,7 @@ def main():
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        print(f"{os.cpu_count()} cores, {os.getloadavg()[0]:.1f} processes want them")
         print("first contentful paint, ms")
         for path in sorted((SITE / "book").glob("*.html")):
             paints = []

@@ -1,7 +1,6 @@
 """What every test relies on."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,8 @@ import matplotlib  # noqa: E402
 matplotlib.use("Agg")  # not in the environment: a chapter executed by these tests shows its figures
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tools"))
+import pdf  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,12 @@ def site(tmp_path_factory):
     return folder / "_build" / "html"
 
 
+def do_without_browser(reason):
+    """Skip a test, or fail it where a browser is required, as in continuous integration."""
+    required = os.environ.get("GANBOOK_BROWSER") == "required"
+    (pytest.fail if required else pytest.skip)(reason)
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Chromium without a network, but for servers on this machine.
@@ -40,15 +47,14 @@ def browser():
     Where it or Playwright is missing the tests are skipped, or fail if GANBOOK_BROWSER is
     "required". One a module: while it is there, nothing else in the process can use asyncio.
     """
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = pdf.browser()
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:
         sync_playwright = None
     if not (chromium and sync_playwright):
         reason = "needs the system's chromium and `.venv/bin/pip install playwright`"
-        required = os.environ.get("GANBOOK_BROWSER") == "required"
-        (pytest.fail if required else pytest.skip)(reason)
+        do_without_browser(reason)
     offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -151,6 +151,25 @@ def test_nothing_scrolls_sideways_on_a_phone(visit):
     assert wide <= 390
 
 
+def test_figures_can_be_read_on_a_phone(visit):
+    """A wide one keeps its labels legible and scrolls, with the keyboard too; its caption stays."""
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    figures = page.locator(".bd-article figure:visible:has(img)").all()
+    for figure in figures:
+        image, caption = figure.locator("img"), figure.locator("figcaption")
+        drawn = image.evaluate("image => image.naturalWidth")
+        assert image.bounding_box()["width"] >= min(drawn, 570)
+        page.wait_for_function(
+            "figure => figure.scrollWidth <= figure.clientWidth || figure.tabIndex === 0",
+            arg=figure.element_handle(),
+        )
+        figure.evaluate("figure => figure.scrollLeft = 1000")
+        assert caption.bounding_box()["x"] >= 0
+        assert caption.bounding_box()["width"] <= 390
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_everybody_can_read_it(visit, theme):
     """No violation that axe-core calls serious or critical; in the dark, only colours differ."""

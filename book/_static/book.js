@@ -5,3 +5,13 @@ document.addEventListener("click", (event) => {
     setTimeout(() => window.dispatchEvent(new Event("resize")));
   }
 });
+
+// It does not know of the figures, which on a phone scroll on their own.
+const reachFigures = () => {
+  for (const figure of document.querySelectorAll(".bd-article figure:has(img)")) {
+    if (figure.scrollWidth > figure.clientWidth) figure.tabIndex = 0;
+    else figure.removeAttribute("tabindex");
+  }
+};
+window.addEventListener("load", reachFigures);
+window.addEventListener("resize", reachFigures);
