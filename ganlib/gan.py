@@ -208,7 +208,9 @@ class GAN(keras.Model):
                 f"n_critic={self.n_critic} cuts a batch into as many equal parts, but it has {n} "
                 "images: make it n_critic times what one discriminator update should see."
             )
-        latents = keras.random.normal((n, self.latent_dim), seed=self.seed_generator)
+        latents = backend.own_rows(
+            lambda rows: keras.random.normal((rows, self.latent_dim), seed=self.seed_generator), n
+        )
         parts = [ops.split(x, self.n_critic) for x in (real_images, latents)]
         if _conditional(self.generator):
             labels, stray = self._training_labels(labels)
@@ -282,7 +284,7 @@ class GAN(keras.Model):
 
         variables = self.discriminator.trainable_variables
         _, aux, pull = backend.pullback(loss, variables, self.variables)
-        self.discriminator_optimizer.apply(pull(), variables)
+        self.discriminator_optimizer.apply(backend.own_share(pull()), variables)
         for penalty in self.penalties:
             if hasattr(penalty, "after_update"):
                 penalty.after_update(self.discriminator)
@@ -306,7 +308,8 @@ class GAN(keras.Model):
         # The chain rule in two steps: from the loss to the images, from these to the weights.
         _, value, gradient = backend.value_and_gradient(loss, fake, self.variables)
         ones = [scale(ops.ones(())) for _ in self.generator_penalties]
-        self.generator_optimizer.apply(pull([gradient, *ones]), self.generator.trainable_variables)
+        gradients = backend.own_share(pull([gradient, *ones]))
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         return value
 
     def _update_average(self):
