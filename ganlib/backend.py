@@ -108,7 +108,11 @@ if NAME == "tensorflow":
         return tape.gradient(output, inputs)
 
     def train_step(model, step, data):
-        return step(data)
+        logs = step(data)
+        if on_many_machines(model):
+            # Of several machines' logs Keras takes the mean along an axis that scalars have not.
+            logs = {name: value[None] for name, value in logs.items()}
+        return logs
 
     def probe(function, state):
         return tf.function(_without_trace(function), autograph=False)
@@ -129,6 +133,24 @@ if NAME == "tensorflow":
     def own_share(gradients):
         replicas, _ = _replica()
         return gradients if replicas == 1 else [g / replicas for g in gradients]
+
+    def on_many_machines(model):
+        return model.distribute_strategy.extended._in_multi_worker_mode()
+
+    def check_shares(feed):
+        """Raise ValueError if the replicas' shares of the batches of `feed`, Keras's iterator, may
+        differ in size: the mean of their gradients would then not be the batch's."""
+        replicas, data = feed._distribute_strategy.num_replicas_in_sync, feed._distributed_dataset
+        if replicas == 1 or data is feed.data_adapter.get_tf_dataset():  # the person's own shares
+            return
+        for spec in tf.nest.flatten(feed.data_adapter.get_tf_dataset().element_spec):
+            size = spec.shape[0]
+            if size is None or size % replicas:
+                raise ValueError(
+                    f"{replicas} replicas share every batch equally, the last one as well, but a "
+                    f"batch has {size or 'an unknown number of'} rows: take a multiple of "
+                    f"{replicas}, and drop_remainder=True with data of your own."
+                )
 
 elif NAME == "torch":
 
@@ -244,6 +266,9 @@ if NAME != "tensorflow":
     def own_share(gradients):
         return gradients
 
+    def on_many_machines(model):
+        return NAME == "jax" and jax.process_count() > 1
+
 
 def random_state():
     """State of random numbers that no Keras variable holds: a list of arrays, empty but for
@@ -287,6 +312,7 @@ own_rows.__doc__ = """Random rows of this replica of a training: its `n` of `dra
     All of them together so draw what a single one would.
     """
 own_share.__doc__ = """A replica's gradients, such that their sum over all replicas is the mean."""
+on_many_machines.__doc__ = """Whether a compiled model trains in several processes at once."""
 train_step.__doc__ = """Run `step(data)`, which assigns variables, as Keras's `train_step` must.
 
     On JAX `state` comes before the data and the new state goes back beside the logs.

@@ -29,6 +29,13 @@ class GAN(keras.Model):
     the discriminator learns nothing from frequencies, and what lies between a real and a fake
     sample, where some penalties look, is of one class.
 
+    On several devices the training is that of one with the same batches, if the GAN is built and
+    compiled in the scope of a `tf.distribute` strategy, or on JAX once
+    `keras.distribution.set_distribution` was given a `DataParallel`. TensorFlow makes two
+    exceptions. What batch norm, `MinibatchStdDev`, `DRAGAN` and the parts of `n_critic` take from
+    a batch, they take from a replica's share of it; and dropout leaves out the same units in every
+    share.
+
     Args:
         generator: model from latents (N, latent_dim) to samples (N, ...); images are float32 in
             [-1, 1].
@@ -186,7 +193,13 @@ class GAN(keras.Model):
     # first of these and else by the second. `callbacks.Checkpoint` sets it to where it stopped.
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        backend.check_shares(iterator)
+        data = iterator.data_adapter.get_tf_dataset()
+        place = data.tell() if hasattr(data, "tell") else None
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        if place is not None:
+            iterator.reset()  # a strategy has read on, of few batches into the next epoch
+            data.seek(place)
         self.feed = iterator
 
     def _symbolic_build(self, iterator=None, data_batch=None):

@@ -82,7 +82,7 @@ class Random(Penalty):
         """Numbers in [0, 1] of the given shape for each real sample."""
         return backend.own_rows(
             lambda n: keras.random.uniform((n, *shape), seed=self.seed_generator),
-            real.shape[0] or ops.shape(real)[0],
+            ops.shape(real)[0],
         )
 
     def between(self, real, fake):
