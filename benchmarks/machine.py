@@ -3,9 +3,7 @@
 import json
 from pathlib import Path
 
-import keras
-
-from ganlib import environment
+from ganlib import backend, environment
 
 
 def about():
@@ -13,7 +11,7 @@ def about():
     return {
         "git": environment.git_state(Path(__file__).parent),
         "hardware": environment.hardware(),
-        "versions": environment.versions(keras.config.backend()),
+        "versions": environment.versions(backend.NAME),
     }
 
 
