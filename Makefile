@@ -5,13 +5,14 @@ CHAPTER ?= dcgan
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help site book pdf test run execute results repository clean
+.PHONY: help site book pdf test run bench execute results repository clean
 
 help:
 	@echo "make book                     build the HTML book and open it"
 	@echo "make pdf                      the whole book as one PDF (needs Chromium or Chrome)"
 	@echo "make test                     lint, unit tests, and every chapter executed again"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
+	@echo "make bench                    what BENCHMARKS.md reports, into outputs/bench/ (half an hour)"
 	@echo "make execute CHAPTER=dcgan    execute a chapter in place, ready to commit"
 	@echo "make results                  the pages of results and of status, from the records"
 	@echo "make repository URL=https://github.com/you/name    where the book is published"
@@ -46,6 +47,12 @@ run: $(if $(RUN),$(READY))
 	@test -n "$(RUN)" || { echo "Say which run: make run RUN=NAME, NAME one of:" \
 	    $(patsubst book/runs/%.yaml,%,$(wildcard book/runs/*.yaml)) >&2; exit 2; }
 	$(BIN)/python -m ganlib.run book/$(firstword $(subst -, ,$(RUN))).ipynb -f book/runs/$(RUN).yaml
+
+bench: $(READY)
+	for name in round cost resume memory; do \
+	    echo; echo "== benchmarks/$$name.py"; \
+	    $(BIN)/python benchmarks/$$name.py --output outputs/bench/$$name.json || exit 1; \
+	done
 
 execute: $(READY)
 	$(BIN)/python tools/execute.py book/$(CHAPTER).ipynb

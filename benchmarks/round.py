@@ -1,7 +1,7 @@
 """What a training round costs: `GAN.fit` beside a hand-written loop, the TensorFlow tutorial and
 PyTorch.
 
-    python benchmarks/round.py [--rounds 30] [--repeats 7]
+    python benchmarks/round.py [--rounds 30] [--repeats 7] [--output FILE]
 
 Every pair runs the same model on the same batches, in turn (A B A B ...), in one process; the
 figure to read is the median of the ratios, since a shared machine drifts. Two models: the book's
@@ -25,6 +25,7 @@ import ganlib
 
 import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
 import tensorflow as tf  # isort: skip
+import machine
 from keras import layers
 
 
@@ -264,29 +265,50 @@ def compare(ours, peer, rounds, repeats):
     return a, b, statistics.median(ratios), ratios[0], ratios[-1]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=30, help="rounds in one timed block")
-    parser.add_argument("--repeats", type=int, default=7, help="blocks of each of a pair")
-    arguments = parser.parse_args()
-    keras.utils.set_random_seed(0)
-    print(f"{'model':<16}{'peer':<12}{'fit ms':>8}{'peer ms':>9}{'ratio':>8}   range")
-    for name, models, size, share in (
-        ("book, 64", book_models, 64, 4),
-        ("tutorial, 256", tutorial_models, 256, 1),
-    ):
+PEERS = {"by hand": by_hand, "tutorial": tutorial, "torch": torch_eager}
+CASES = {  # the networks, the batch, and how many more rounds a timed block has
+    "book, 64": (book_models, 64, 4),
+    "tutorial, 256": (tutorial_models, 256, 1),
+}
+
+
+def measure(cases, rounds, repeats):
+    """Yield a row for each of the cases and peers."""
+    for name, (models, size, share) in cases.items():
         ours = with_fit(models, size)
-        for label, peer in (("by hand", by_hand), ("tutorial", tutorial), ("torch", torch_eager)):
+        for label, peer in PEERS.items():
             try:
                 run = peer(models, size)
             except ImportError:
                 print(f"{name:<16}{label:<12}   not installed")
                 continue
-            a, b, ratio, low, high = compare(ours, run, arguments.rounds * share, arguments.repeats)
+            a, b, ratio, low, high = compare(ours, run, rounds * share, repeats)
             print(
                 f"{name:<16}{label:<12}{a:8.1f}{b:9.1f}{ratio:8.3f}   {low:.3f} to {high:.3f}",
                 flush=True,
             )
+            yield {
+                "model": name,
+                "peer": label,
+                "fit_ms": a,
+                "peer_ms": b,
+                "ratio": ratio,
+                "range": [low, high],
+            }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=30, help="rounds in one timed block")
+    parser.add_argument("--repeats", type=int, default=7, help="blocks of each of a pair")
+    parser.add_argument("--output", help="a JSON file for the rows and the machine")
+    arguments = parser.parse_args()
+    keras.utils.set_random_seed(0)
+    about = machine.about()
+    print(machine.describe(about))
+    print(f"{'model':<16}{'peer':<12}{'fit ms':>8}{'peer ms':>9}{'ratio':>8}   range")
+    rows = list(measure(CASES, arguments.rounds, arguments.repeats))
+    machine.write(arguments.output, about, rows=rows)
 
 
 if __name__ == "__main__":

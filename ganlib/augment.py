@@ -21,17 +21,22 @@ import math
 import keras
 from keras import layers, ops
 
+from ganlib import backend
 from ganlib.losses import known
 
 
 def _uniform(images, seed, low, high):
     """A number for each image, (N, 1, 1, 1)."""
-    return keras.random.uniform((ops.shape(images)[0], 1, 1, 1), low, high, seed=seed)
+    return backend.own_rows(
+        lambda n: keras.random.uniform((n, 1, 1, 1), low, high, seed=seed), ops.shape(images)[0]
+    )
 
 
 def _whole(images, seed, low, high):
     """A whole number for each image from low to high, both included, float32 (N, 1)."""
-    drawn = keras.random.randint((ops.shape(images)[0], 1), low, high + 1, seed=seed)
+    drawn = backend.own_rows(
+        lambda n: keras.random.randint((n, 1), low, high + 1, seed=seed), ops.shape(images)[0]
+    )
     return ops.cast(drawn, "float32")
 
 
@@ -110,7 +115,9 @@ def cutout(images, seed):
 
 def noise(images, seed):
     """Add normal noise of standard deviation 0.1; for samples of any shape (N, ...)."""
-    return images + 0.1 * keras.random.normal(ops.shape(images), seed=seed)
+    n, *shape = ops.shape(images)
+    drawn = backend.own_rows(lambda rows: keras.random.normal((rows, *shape), seed=seed), n)
+    return images + 0.1 * drawn
 
 
 def _resample(images, rows, columns):

@@ -1,11 +1,13 @@
 """What differs between TensorFlow, JAX and PyTorch; the only file that imports any of them.
 
 Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). The training round in
-`ganlib.gan`, `ganlib.checkpoint` and `ganlib.health` need four things of it that Keras does not
+`ganlib.gan`, `ganlib.checkpoint` and `ganlib.health` need some things of it that Keras does not
 offer in common:
 
 - `pullback` and `value_and_gradient`: derivatives with respect to variables and to images;
 - `train_step`: JAX wants a pure function of the whole state, the others a method that changes it;
+- `own_rows` and `own_share`: under `tf.distribute` every replica runs the round on its part of the
+  batch, and optimizers add up their gradients; on JAX one program sees the whole batch;
 - `probe`: a compiled look at a model in training that leaves no trace;
 - `random_state` and `set_random_state`: Keras's dropout on PyTorch draws from PyTorch's own seed.
 """
@@ -106,10 +108,59 @@ if NAME == "tensorflow":
         return tape.gradient(output, inputs)
 
     def train_step(model, step, data):
-        return step(data)
+        logs = step(data)
+        if on_many_machines(model):
+            # Of several machines' logs Keras takes the mean along an axis that scalars have not.
+            logs = {name: value[None] for name, value in logs.items()}
+        return logs
 
     def probe(function, state):
         return tf.function(_without_trace(function), autograph=False)
+
+    def graph(model):
+        """The graph of a model in training, as TensorBoard draws it."""
+        inputs = [tf.TensorSpec(x.shape, x.dtype) for x in model.inputs]
+
+        @tf.function(autograph=False)
+        def call(*inputs):
+            return model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
+
+        return call.get_concrete_function(*inputs).graph
+
+    def _replica():
+        context = tf.distribute.get_replica_context()
+        if context is None:  # in a strategy's scope, but outside of a step
+            return 1, 0
+        return context.num_replicas_in_sync, context.replica_id_in_sync_group
+
+    def own_rows(draw, n):
+        replicas, index = _replica()
+        if replicas == 1:
+            return draw(n)
+        rows = draw(n * replicas)
+        return tf.reshape(rows[index * n : (index + 1) * n], (n, *rows.shape[1:]))
+
+    def own_share(gradients):
+        replicas, _ = _replica()
+        return gradients if replicas == 1 else [g / replicas for g in gradients]
+
+    def on_many_machines(model):
+        return model.distribute_strategy.extended._in_multi_worker_mode()
+
+    def check_shares(feed):
+        """Raise ValueError if the replicas' shares of the batches of `feed`, Keras's iterator, may
+        differ in size: the mean of their gradients would then not be the batch's."""
+        replicas, data = feed._distribute_strategy.num_replicas_in_sync, feed._distributed_dataset
+        if replicas == 1 or data is feed.data_adapter.get_tf_dataset():  # the person's own shares
+            return
+        for spec in tf.nest.flatten(feed.data_adapter.get_tf_dataset().element_spec):
+            size = spec.shape[0]
+            if size is None or size % replicas:
+                raise ValueError(
+                    f"{replicas} replicas share every batch equally, the last one as well, but a "
+                    f"batch has {size or 'an unknown number of'} rows: take a multiple of "
+                    f"{replicas}, and drop_remainder=True with data of your own."
+                )
 
 elif NAME == "torch":
 
@@ -217,6 +268,18 @@ else:
         return lambda *args: pure([v.value for v in state], *args)
 
 
+if NAME != "tensorflow":
+
+    def own_rows(draw, n):
+        return draw(n)
+
+    def own_share(gradients):
+        return gradients
+
+    def on_many_machines(model):
+        return NAME == "jax" and jax.process_count() > 1
+
+
 def random_state():
     """State of random numbers that no Keras variable holds: a list of arrays, empty but for
     PyTorch."""
@@ -254,6 +317,12 @@ value_and_gradient.__doc__ = """Run `function(inputs)`, which returns `(scalar, 
     """
 input_gradient.__doc__ = """Return the gradient of the scalar `function(inputs)` with respect to
 `inputs`, itself differentiable."""
+own_rows.__doc__ = """Random rows of this replica of a training: its `n` of `draw(n * replicas)`.
+
+    All of them together so draw what a single one would.
+    """
+own_share.__doc__ = """A replica's gradients, such that their sum over all replicas is the mean."""
+on_many_machines.__doc__ = """Whether a compiled model trains in several processes at once."""
 train_step.__doc__ = """Run `step(data)`, which assigns variables, as Keras's `train_step` must.
 
     On JAX `state` comes before the data and the new state goes back beside the logs.

@@ -1,4 +1,11 @@
-"""Keras callbacks for `GAN.fit`."""
+"""Keras callbacks for `GAN.fit`.
+
+Keras's own work as well. `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` want a `mode`,
+"min" or "max", since Keras cannot tell which way a game's numbers are better. What is done to the
+learning rate is done to both players'. `BackupAndRestore` knows nothing of seeds and repeats a
+training only roughly: use `Checkpoint`. Two are not needed: for `TerminateOnNaN`, `fit` stops by
+itself, and for `SwapEMAWeights`, `sample` draws from the average.
+"""
 
 import numbers
 import time
@@ -8,10 +15,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from ganlib import data, health
+from ganlib import backend, data, health
 from ganlib.resume import Checkpoint
 
 __all__ = ["Checkpoint", "Grids", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
+__all__ += ["TensorBoard"]
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -71,6 +79,46 @@ class Grids(keras.callbacks.Callback):
 
         images = self.model.sample(latents=self.latents, labels=self.labels)
         save_grid(self.folder / f"epoch-{epoch:04}.png", images, zoom=self.zoom)
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Keras's own, with samples after every epoch and, on TensorFlow, the graphs of both networks.
+
+    It needs the packages tensorflow and tensorboard; `tensorboard --logdir FOLDER` shows it all.
+
+    Args:
+        folder: for the logs.
+        latents: float32 (n, latent_dim), the same every time, of images.
+        labels: for a conditional generator, whole numbers (n,).
+        kwargs: Keras's, such as histogram_freq.
+    """
+
+    def __init__(self, folder, latents, labels=None, **kwargs):
+        super().__init__(str(folder), **kwargs)
+        self.folder, self.latents, self.labels = Path(folder), latents, labels
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._samples = self.summary.create_file_writer(str(self.folder / "samples"))
+        if keras.config.backend() == "tensorflow":
+            for name in ("generator", "discriminator"):
+                writer = self.summary.create_file_writer(str(self.folder / name))
+                with writer.as_default(step=0):
+                    self.summary.graph(backend.graph(getattr(self.model, name)))
+                writer.close()
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        from ganlib.plots import tile
+
+        grid = tile(self.model.sample(latents=self.latents, labels=self.labels))
+        grid = grid.reshape(1, *grid.shape[:2], -1)
+        with self._samples.as_default(step=epoch + 1):
+            self.summary.image("samples", grid)
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        self._samples.close()
 
 
 class Monitor(keras.callbacks.Callback):

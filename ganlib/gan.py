@@ -29,6 +29,13 @@ class GAN(keras.Model):
     the discriminator learns nothing from frequencies, and what lies between a real and a fake
     sample, where some penalties look, is of one class.
 
+    On several devices the training is that of one with the same batches, if the GAN is built and
+    compiled in the scope of a `tf.distribute` strategy, or on JAX once
+    `keras.distribution.set_distribution` was given a `DataParallel`. TensorFlow makes two
+    exceptions. What batch norm, `MinibatchStdDev`, `DRAGAN` and the parts of `n_critic` take from
+    a batch, they take from a replica's share of it; and dropout leaves out the same units in every
+    share.
+
     Args:
         generator: model from latents (N, latent_dim) to samples (N, ...); images are float32 in
             [-1, 1].
@@ -186,7 +193,13 @@ class GAN(keras.Model):
     # first of these and else by the second. `callbacks.Checkpoint` sets it to where it stopped.
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        backend.check_shares(iterator)
+        data = iterator.data_adapter.get_tf_dataset()
+        place = data.tell() if hasattr(data, "tell") else None
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        if place is not None:
+            iterator.reset()  # a strategy has read on, of few batches into the next epoch
+            data.seek(place)
         self.feed = iterator
 
     def _symbolic_build(self, iterator=None, data_batch=None):
@@ -208,7 +221,9 @@ class GAN(keras.Model):
                 f"n_critic={self.n_critic} cuts a batch into as many equal parts, but it has {n} "
                 "images: make it n_critic times what one discriminator update should see."
             )
-        latents = keras.random.normal((n, self.latent_dim), seed=self.seed_generator)
+        latents = backend.own_rows(
+            lambda rows: keras.random.normal((rows, self.latent_dim), seed=self.seed_generator), n
+        )
         parts = [ops.split(x, self.n_critic) for x in (real_images, latents)]
         if _conditional(self.generator):
             labels, stray = self._training_labels(labels)
@@ -282,7 +297,7 @@ class GAN(keras.Model):
 
         variables = self.discriminator.trainable_variables
         _, aux, pull = backend.pullback(loss, variables, self.variables)
-        self.discriminator_optimizer.apply(pull(), variables)
+        self.discriminator_optimizer.apply(backend.own_share(pull()), variables)
         for penalty in self.penalties:
             if hasattr(penalty, "after_update"):
                 penalty.after_update(self.discriminator)
@@ -306,7 +321,8 @@ class GAN(keras.Model):
         # The chain rule in two steps: from the loss to the images, from these to the weights.
         _, value, gradient = backend.value_and_gradient(loss, fake, self.variables)
         ones = [scale(ops.ones(())) for _ in self.generator_penalties]
-        self.generator_optimizer.apply(pull([gradient, *ones]), self.generator.trainable_variables)
+        gradients = backend.own_share(pull([gradient, *ones]))
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         return value
 
     def _update_average(self):

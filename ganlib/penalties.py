@@ -78,10 +78,16 @@ class Random(Penalty):
         self.weight, self.seed = weight, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
+    def uniform(self, real, shape):
+        """Numbers in [0, 1] of the given shape for each real sample."""
+        return backend.own_rows(
+            lambda n: keras.random.uniform((n, *shape), seed=self.seed_generator),
+            ops.shape(real)[0],
+        )
+
     def between(self, real, fake):
         """A point (N, ...) of each line from fake to real, its place uniform in [0, 1]."""
-        shape = (ops.shape(real)[0],) + (1,) * (len(real.shape) - 1)
-        place = keras.random.uniform(shape, seed=self.seed_generator)
+        place = self.uniform(real, (1,) * (len(real.shape) - 1))
         return place * real + (1 - place) * fake
 
 
@@ -126,7 +132,7 @@ class DRAGAN(Random):
     """
 
     def __call__(self, discriminator, real, fake):
-        noise = keras.random.uniform(ops.shape(real), seed=self.seed_generator)
+        noise = self.uniform(real, real.shape[1:])
         around = real + ops.std(real) / 2 * noise
         return self.weight * ops.mean(ops.square(gradient_norms(discriminator, around) - 1))
 

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import keras
 
-from ganlib import checkpoint
+from ganlib import backend, checkpoint
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Save a training as it goes, and go on from there when the same script is run again.
 
     A run that was stopped anywhere and goes on ends with the weights, bit for bit, and with the
-    history of one that never stopped. Saved are both networks, both optimizers, the average,
+    history of one that never stopped; on several replicas, where means over them are saved, but for
+    rounding. Saved are both networks, both optimizers, the average,
     statistics, seeds, the history and the place in the data. Data of `ganlib` go to that place at
     once; any other data are read again up to there, so their order must be the same every time.
     Other callbacks begin anew.
@@ -39,7 +40,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         ValueError: the folder holds checkpoints, but only of another model, of a newer ganlib, or
-            damaged ones; the data have other steps than before; another training is using it.
+            damaged ones; the data have other steps than before; another training is using it; the
+            training runs on several machines.
         OSError: the folder takes no files.
     """
 
@@ -57,10 +59,15 @@ class Checkpoint(keras.callbacks.Callback):
     @contextlib.contextmanager
     def around(self, gan, data):
         """The context of a `fit`: the folder is locked, signals are noted, the place is known."""
+        if backend.on_many_machines(gan):
+            raise ValueError(
+                "Checkpoint saves a training on one machine, and this one runs on several, which "
+                "would not all save after the same step: leave it out."
+            )
         with checkpoint.alone(self.folder):
             self.about, self.arrays = self._latest(gan)
             self.data, self.first, self.signal = data, None, None
-            self.rates = [float(v) for v in _rates(gan)]
+            self.rates = [_number(v) for v in _rates(gan)]
             self.start = data.tell() if hasattr(data, "tell") else 0
             if self.about:
                 self.first, self.start = self.about["first"], self.about["start"]
@@ -193,7 +200,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.arrays, self.saved = None, self.position
         for i, variable in enumerate(_rates(self.model)):
             begun_with, here = self.about["rates"][i], self.rates[i]
-            if here in (begun_with, float(variable)):
+            if here in (begun_with, _number(variable)):
                 self.rates[i] = begun_with
             else:  # the script has another one now
                 variable.assign(here)
@@ -258,6 +265,10 @@ class Checkpoint(keras.callbacks.Callback):
 
 def _rates(gan):
     return [v for v in gan.optimizer.variables if v.name == "learning_rate"]
+
+
+def _number(variable):  # one of several replicas' has no `float`
+    return float(keras.ops.convert_to_numpy(variable))
 
 
 def rewind(feed, data, about):

@@ -39,7 +39,12 @@ def alone(folder: Path | None) -> Iterator[None]:
     if folder is None or folder.is_file():
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"No run can be written to {folder} ({error.strerror}): name another folder."
+        ) from None
     with lock(folder, f"Another run is writing to {folder}: wait for it, or name another folder."):
         yield
 
@@ -293,7 +298,12 @@ def main(argv: list[str] | None = None) -> int:
         except (OSError, ValueError) as error:
             print(error, file=sys.stderr)
             return 2
-        return run(args.notebook, args.file, parameters, given, folder, target)
+        try:
+            return run(args.notebook, args.file, parameters, given, folder, target)
+        except OSError as error:
+            place = os.path.relpath(folder)
+            print(f"No record could be written to {place} ({error.strerror}).", file=sys.stderr)
+            return 1
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ def available(backend):
     return importlib.util.find_spec(backend) is not None
 
 
-def run(backend, *arguments, timeout=600):
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+def run(backend, *arguments, timeout=600, **variables):
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT), **variables}
     # The computations are small, so that compiling them takes nearly all of the time.
     environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     done = subprocess.run(

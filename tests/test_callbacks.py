@@ -172,6 +172,59 @@ def test_tensorboard_gets_the_losses(tmp_path):
     )
 
 
+def test_tensorboard_gets_samples_and_graphs(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    pytest.importorskip("tensorboard")
+    gan = fitted_to_images(callbacks.TensorBoard(tmp_path, LATENTS[:4]), epochs=2)
+    images, graphs = {}, []
+    for file in tmp_path.rglob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            graphs += [file.parent.name] if event.graph_def else []
+            for value in event.summary.value:
+                if value.metadata.plugin_data.plugin_name == "images":
+                    images[event.step] = tf.io.decode_png(value.tensor.string_val[2]).numpy()
+    assert sorted(images) == [1, 2]
+    expected = plots.tile(gan.sample(latents=LATENTS[:4]))
+    np.testing.assert_array_equal(images[2][..., 0], expected.reshape(images[2].shape[:2]))
+    if keras.config.backend() == "tensorflow":
+        assert sorted(graphs) == ["discriminator", "generator"]
+
+
+K = keras.callbacks
+KERAS = {
+    "EarlyStopping": lambda f: K.EarlyStopping("generator_loss", patience=5, mode="min"),
+    "ReduceLROnPlateau": lambda f: K.ReduceLROnPlateau("generator_loss", mode="min", patience=1),
+    "LearningRateScheduler": lambda f: K.LearningRateScheduler(lambda epoch, rate: rate / 2),
+    "ModelCheckpoint": lambda f: K.ModelCheckpoint(f / "a.weights.h5", save_weights_only=True),
+    "BackupAndRestore": lambda f: K.BackupAndRestore(f / "backup"),
+    "TerminateOnNaN": lambda f: K.TerminateOnNaN(),
+    "CSVLogger": lambda f: K.CSVLogger(f / "log.csv"),
+    "ProgbarLogger": lambda f: K.ProgbarLogger(),
+    "LambdaCallback": lambda f: K.LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+    "SwapEMAWeights": lambda f: K.SwapEMAWeights(),
+}
+
+
+def test_kerass_own_callbacks_work(tmp_path):
+    used = [make(tmp_path) for make in KERAS.values()]
+    gan, history = fitted(*used, epochs=3)
+    assert len(history.epoch) == 3 and (tmp_path / "a.weights.h5").exists()
+    rates = [float(optimizer.learning_rate) for optimizer in gan.optimizer.optimizers]
+    assert rates[0] == rates[1] <= 2e-4 / 8 * 1.01  # both players', by the scheduler
+
+
+def test_early_stopping_stops_and_takes_back_the_best_weights():
+    def rising(epoch, logs):
+        logs["score"] = epoch
+
+    kept = callbacks.Snapshots(LATENTS)
+    score = K.LambdaCallback(on_epoch_end=rising)
+    stop = K.EarlyStopping("score", patience=2, mode="min", restore_best_weights=True)
+    gan, history = fitted(score, kept, stop, epochs=9)
+    assert len(history.epoch) == 3
+    np.testing.assert_array_equal(gan.sample(latents=LATENTS), kept.images[1])
+
+
 # ------------------------------------------------------------------------------ the health monitor
 
 PIXELS = np.random.default_rng(2).integers(0, 256, (96, 8, 8, 1), dtype="uint8")

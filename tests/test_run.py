@@ -201,6 +201,10 @@ def test_read_values(tmp_path):
         (["a.ipynb", "-p", "step", "9"], "There is no parameter step (did you mean steps?)"),
         (["a.ipynb", "-p", "steps", "many"], "steps must be a whole number (int), not 'many'."),
         (["a.ipynb", "--output", "list.yaml"], "list.yaml is a file; --output wants a folder."),
+        (
+            ["a.ipynb", "--output", "list.yaml/out"],
+            "No run can be written to list.yaml/out (Not a directory): name another folder.",
+        ),
         (["a.ipynb", "--output", "."], ". is the notebook's own folder"),
     ],
 )
@@ -414,6 +418,20 @@ def test_a_kernel_that_dies_is_a_failure(here, capsys):
     assert found["status"] == "failed" and "DeadKernelError" in found["error"]
     assert found["parameters"]["output_dir"] == "elsewhere"  # the person's own choice
     assert (here / "outputs" / "chapter" / "chapter.ipynb").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk to write to")
+def test_a_full_disk_is_a_failure_and_earlier_results_stay(here, capsys):
+    full = "import os\nos.remove(output_dir + '/run.json')\n"
+    full += "os.symlink('/dev/full', output_dir + '/run.json')"
+    path = notebook(here / "chapter.ipynb", full)
+    (here / "results").mkdir()
+    (here / "results" / "metrics.json").write_text("old")
+    assert run.main([str(path), "--output", "results"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "No record could be written to results.partial (No space left on device)."
+    )
+    assert [file.name for file in (here / "results").iterdir()] == ["metrics.json"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")

@@ -1,0 +1,70 @@
+"""The benchmarks run; what they measure is for a quiet machine."""
+
+import importlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from ganlib import models
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("the peers are written in TensorFlow", allow_module_level=True)
+
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture(autouse=True)
+def beside(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+
+
+@pytest.mark.slow
+def test_round_compares_with_every_peer(monkeypatch, capsys):
+    round_ = importlib.import_module("round")
+    images = np.zeros((64, *SHAPE), "uint8")
+    data = importlib.import_module("ganlib").data.Dataset("black", images)
+    monkeypatch.setattr(round_, "batches", lambda size: data.batches(size, repeat=True))
+
+    def tiny():
+        return models.dcgan.generator(SHAPE, 3, 4), models.dcgan.discriminator(SHAPE, 4)
+
+    rows = list(round_.measure({"tiny": (tiny, 4, 1)}, rounds=1, repeats=2))
+    installed = importlib.util.find_spec("torch") is not None
+    assert [row["peer"] for row in rows] == ["by hand", "tutorial", "torch"][: 2 + installed]
+    for row in rows:
+        assert row["range"][0] <= row["ratio"] <= row["range"][1] and row["fit_ms"] > 0
+
+
+def test_the_operations_of_a_network_are_counted():
+    cost = importlib.import_module("cost")
+    network = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            keras.layers.Conv2D(5, 3, 2, "same"),  # 3 x 3 places
+            keras.layers.Conv2DTranspose(2, 4, 2, "same"),  # from 3 x 3 places
+            keras.layers.Flatten(),
+            keras.layers.Dense(7),
+        ]
+    )
+    assert cost.flops(network) == 2 * (9 * 9 * 3 * 5 + 9 * 16 * 5 * 2 + 6 * 6 * 2 * 7)
+
+
+def test_cost_is_a_share_of_the_peak(capsys):
+    cost = importlib.import_module("cost")
+    (row,) = cost.measure([(8, 4, 4)], seconds=0.01, repeats=1)
+    assert 0 < row["share"] < 1 and row["ms"] > 0
+    operations, gflop = cost.of_round, row["gflop"]
+    generator = models.dcgan.generator(SHAPE, width=4)
+    assert gflop == 4 * operations(generator, models.dcgan.discriminator(SHAPE, width=4)) / 1e9
+
+
+def test_what_was_found_is_written_with_the_machine(tmp_path):
+    machine = importlib.import_module("machine")
+    about = machine.about()
+    machine.write(tmp_path / "new" / "a.json", about, rows=[1])
+    found = json.loads((tmp_path / "new" / "a.json").read_text())
+    assert found["rows"] == [1] and set(found) == {"git", "hardware", "versions", "rows"}
+    assert f"{found['hardware']['cores']} cores of" in machine.describe(about)

@@ -1,0 +1,168 @@
+"""python -m ganlib.sweep: which runs, what came of them, what a second start repeats."""
+
+import csv
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+from test_run import environment, notebook, record
+
+from ganlib import run, sweep
+
+PARAMETERS = """\
+rate: float = 0.1
+dataset: str = "glyphs"
+width = 8
+seed: int = 0
+output_dir: str = ""
+"""
+CELLS = [
+    "import json, pathlib, os\nopen('made', 'a').write(f'{rate} {seed}\\n')",
+    "if rate > 1 and not os.path.exists('repaired'):\n"
+    "    raise ArithmeticError('the rate is too high\\nby far')",
+    "metrics = {'fid': 10 * rate + seed, 'real': {'fid': 1}, 'trail': [1, 2]}\n"
+    "pathlib.Path(output_dir, 'metrics.json').write_text(json.dumps(metrics))",
+]
+
+
+def test_the_grid_is_every_combination_and_the_seeds():
+    assert sweep.grid(["rate=0.1,1e-2", "dataset=mnist"], 2) == [
+        {"rate": "0.1", "dataset": "mnist", "seed": "0"},
+        {"rate": "0.1", "dataset": "mnist", "seed": "1"},
+        {"rate": "1e-2", "dataset": "mnist", "seed": "0"},
+        {"rate": "1e-2", "dataset": "mnist", "seed": "1"},
+    ]
+    assert sweep.grid([], 0) == [{}]
+
+
+def test_the_plan_has_every_parameter_in_its_type(tmp_path):
+    path = notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    (tmp_path / "a.yaml").write_text("dataset: images/small\nrate: 3\n")
+    varied = sweep.grid(["rate=1e-3,2", "width=wide"], 0)
+    found = sweep.plan(path, tmp_path / "a.yaml", varied)
+    assert list(found) == ["rate=0.001,width=wide", "rate=2.0,width=wide"]
+    common = {"dataset": "images/small", "width": "wide", "seed": 0, "output_dir": ""}
+    assert found["rate=2.0,width=wide"] == {"rate": 2.0, **common}
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["gone.ipynb"], "There is no notebook gone.ipynb."),
+        (["a.ipynb", "--vary", "rate"], "--vary wants NAME=VALUE,VALUE,..."),
+        (["a.ipynb", "--vary", "seed=1", "--seeds", "2"], "--vary wants NAME=VALUE,VALUE,..."),
+        (["a.ipynb", "--vary", "rat=1"], "There is no parameter rat (did you mean rate?)"),
+        (["a.ipynb", "--vary", "rate=1,high"], "rate must be a number (float), not 'high'."),
+        (["a.ipynb", "--vary", "rate=1e-1,0.1"], "Two runs would be rate=0.1"),
+    ],
+)
+def test_refusals(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    assert sweep.main([*arguments, "--output", "out"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(sentence) and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_ray_what_needs_it_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    path = notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    command = [str(path), "--output", str(tmp_path / "out")]
+    assert sweep.main([*command, "--address", "10.0.0.1:6379"]) == 2
+    assert "install it with ganlib[sweep]" in capsys.readouterr().err
+
+
+def test_two_sweeps_do_not_share_a_folder(tmp_path, capsys):
+    pytest.importorskip("fcntl")
+    path = notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    with run.alone(tmp_path / "out"):
+        assert sweep.main([str(path), "--output", str(tmp_path / "out")]) == 2
+    assert "Another run is writing to" in capsys.readouterr().err
+
+
+def rows(out):
+    with open(out / "table.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_sweep_keeps_what_failed_and_repeats_nothing_that_is_finished(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr(sweep, "start", lambda order, *_: run.main(order))  # in this process
+    path, out = notebook(tmp_path / "a.ipynb", *CELLS, parameters=PARAMETERS), tmp_path / "out"
+    command = [str(path), "--vary", "rate=0.5,2", "--seeds", "1", "--output", str(out)]
+
+    assert sweep.main(command) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "2 runs, of which 0 are there already."
+    first, second = rows(out)
+    assert [first[k] for k in ("rate", "seed", "status", "fid", "real.fid")] == [
+        *("0.5", "0", "completed", "5.0", "1")
+    ]
+    assert second["status"] == "failed" and second["fid"] == ""
+    assert second["error"] == "ArithmeticError: the rate is too high"
+    at = next(i for i, line in enumerate(printed) if line.startswith("rate "))
+    assert printed[at].split() == ["rate", "seed", "status", "seconds", "fid", "error"]
+    assert printed[at + 1].split()[:3] + printed[at + 1].split()[4:] == [
+        *("0.5", "0", "completed", "5")
+    ]
+
+    (tmp_path / "repaired").touch()
+    assert sweep.main(command) == 0
+    assert "2 runs, of which 1 are there already.\n" in capsys.readouterr().out
+    assert (tmp_path / "made").read_text() == "0.5 0\n2.0 0\n2.0 0\n"
+    assert record(out / "rate=2.0,seed=0")["status"] == "completed"
+    assert record(out / "rate=2.0,seed=0.earlier")["status"] == "failed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ray", [False, True])
+def test_runs_from_the_command_line(tmp_path, ray):
+    if ray and not importlib.util.find_spec("ray"):
+        pytest.skip("Ray is not installed: pip install ray")
+    notebook(tmp_path / "a.ipynb", *CELLS, parameters=PARAMETERS)
+    how = ["-m", "ganlib.sweep", "--cpus", "0.5"] if ray else ["-c", WITHOUT_RAY]
+    command = ["a.ipynb", "--vary", "rate=0.5,0.7" if ray else "rate=0.5", "--output", "out"]
+    done = subprocess.run(
+        [sys.executable, *how, *command],
+        cwd=tmp_path,
+        env=environment() | {"RAY_worker_niceness": "0"},  # on a busy machine too
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [row["fid"] for row in rows(tmp_path / "out")] == ["5.0", "7.0"][: 1 + ray]
+    assert "Finished in" in (tmp_path / "out" / "rate=0.5.log").read_text()
+
+
+WITHOUT_RAY = """
+import sys
+
+sys.modules["ray"] = None
+from ganlib import sweep
+
+sys.exit(sweep.main(sys.argv[1:]))
+"""
+
+
+def test_a_killed_run_is_a_failure_with_the_last_line_of_its_log(tmp_path):
+    folder = tmp_path / "rate=1.0"
+    folder.mkdir()
+    assert sweep.row(folder, {"rate": 1.0}, ["rate"])["status"] == "not run"
+    (folder / "run.json").write_text('{"status": "running", "error": null, "seconds": 3.5}')
+    (tmp_path / "rate=1.0.log").write_text("first\nout of memory\n")
+    found = sweep.row(folder, {"rate": 1.0}, ["rate"])
+    assert (found["status"], found["error"], found["rate"]) == ("failed", "out of memory", 1.0)
+
+
+def test_only_the_same_parameters_count_as_finished(tmp_path):
+    (tmp_path / "run.json").write_text(
+        '{"status": "completed", "parameters": {"rate": 0.1, "output_dir": "out/a"}}'
+    )
+    assert sweep.finished(tmp_path, {"rate": 0.1, "output_dir": ""})
+    assert not sweep.finished(tmp_path, {"rate": 0.2, "output_dir": ""})
+    assert not sweep.finished(tmp_path / "gone", {"rate": 0.1, "output_dir": ""})
