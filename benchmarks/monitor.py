@@ -8,6 +8,7 @@ the same training. The first look, which traces the networks, is shown apart: it
 """
 
 import argparse
+import contextlib
 import statistics
 import time
 
@@ -44,7 +45,8 @@ def measure(shape, size, rounds):
     images = np.random.default_rng(0).integers(0, 256, (2048, *shape), dtype="uint8")
     monitor = Timed(images[:256])
     batches = data.Dataset("noise", images).batches(size, repeat=True)
-    gan.fit(batches, steps_per_epoch=rounds, callbacks=[monitor], verbose=0)
+    with contextlib.redirect_stdout(None):  # what it says of a GAN that is to draw noise
+        gan.fit(batches, steps_per_epoch=rounds, callbacks=[monitor], verbose=0)
     one, first = statistics.median(monitor.rounds), monitor.lasted[0]
     look = statistics.median(monitor.lasted[1:])
     share = look / (look + monitor.every * one)
