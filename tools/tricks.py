@@ -1,4 +1,4 @@
-"""Write the page with every trick on it, from the two committed runs that measured them.
+"""Write the page with every trick on it, from the committed runs that measured them.
 
 python tools/tricks.py
 """
@@ -21,11 +21,12 @@ it.
 
 - *effect* is the median FID over that of the baseline, and in brackets the least and the greatest
   of its five trainings over the same: below 1 is better.
-- *cost* is the time of its fastest training over that of the baseline's fastest.
 - The *verdict* asks all trainings: "better" means that the worst of the five beats the best of the
   baseline's five, "worse" the opposite. Where nothing but chance is at work, each happens once in
   252 rows.
 - It is a verdict on short trainings of small networks on one data set. Measure again on yours.
+- There is no column for the cost: the machine did other work during the run, so that its seconds,
+  which are in `metrics.json`, do not compare.
 
 """
 ROWS = {
@@ -72,7 +73,7 @@ FEW = {
     "noise": ("noise of deviation 0.1", "sonderby2017amortised"),
     "only the real ones": ("only the real images changed", "karras2020training"),
 }
-HEADER = "| trick | source | effect on FID | cost | verdict |\n| --- | --- | --- | --- | --- |\n"
+HEADER = "| trick | source | effect on FID | verdict |\n| --- | --- | --- | --- |\n"
 
 
 def lines(table, rows):
@@ -88,21 +89,27 @@ def lines(table, rows):
             verdict += f", {row['collapsed']} of 5 collapsed"
         effect = f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
         cited = f"{{cite:t}}`{source}`" if source else "–"
-        text += f"| {words} | {cited} | {effect} | {row['cost']:.1f} | {verdict} |\n"
+        text += f"| {words} | {cited} | {effect} | {verdict} |\n"
     return text
+
+
+def read(book, name):
+    """The table of a committed run; empty if there is none yet."""
+    file = book / "results" / name / "metrics.json"
+    return json.loads(file.read_text())["table"] if file.exists() else []
 
 
 def page(book: Path = BOOK) -> str:
     """The page's text."""
-    tricks, doctor = (
-        json.loads((book / "results" / name / "metrics.json").read_text())
-        for name in ("training_tricks-mnist", "training_doctor-mnist")
-    )
-    text = TEXT + "## With all images\n\n" + HEADER + lines(tricks["table"], ROWS)
-    for size in dict.fromkeys(row["variant"].split(", ")[0] for row in doctor["table"]):
-        of_size = [row for row in doctor["table"] if row["variant"].startswith(f"{size}, ")]
-        rows = {f"{size}, {name}": row for name, row in FEW.items()}
-        text += f"\n## With {size} images\n\n" + HEADER + lines(of_size, rows)
+    text = TEXT + "## With all images\n\n" + HEADER
+    text += lines(read(book, "training_tricks-mnist"), ROWS)
+    groups = {}
+    for row in read(book, "training_doctor-mnist"):
+        size, name = row["variant"].split(", ", 1)
+        groups.setdefault(size, []).append(row | {"variant": name})
+    for size, table in groups.items():
+        rows = {row["variant"]: FEW[row["variant"]] for row in table if row["variant"] in FEW}
+        text += f"\n## With {size} images\n\n" + HEADER + lines(table, rows)
     return text
 
 
