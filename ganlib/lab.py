@@ -116,8 +116,8 @@ def compare(table, name="fid"):
 
     Returns:
         list of dicts, one a variant but the first: `variant`; `ratio`, its median score over the
-        first one's, and `low` and `high`, its extremes over the same; `cost`, the seconds of its
-        fastest training over those of the first one's fastest; `verdict`; `collapsed`, how many of
+        first one's, and `low` and `high`, its extremes over the same; `cost`, its seconds over
+        those of the first one with the same seed, the median; `verdict`; `collapsed`, how many of
         its trainings did, if the table says.
     """
     groups = {}
@@ -125,7 +125,7 @@ def compare(table, name="fid"):
         groups.setdefault(row["variant"], []).append(row)
     first, *others = groups
     base = [row[name] for row in groups[first]]
-    fastest = min(row["seconds"] for row in groups[first])
+    seconds = {row["seed"]: row["seconds"] for row in groups[first]}
     compared = []
     for variant in others:
         values = [row[name] for row in groups[variant]]
@@ -135,13 +135,14 @@ def compare(table, name="fid"):
         elif min(values) > max(base):
             verdict = "worse"
         low, ratio, high = np.quantile(values, [0, 0.5, 1]) / np.median(base)
+        costs = [row["seconds"] / seconds[row["seed"]] for row in groups[variant]]
         compared.append(
             {
                 "variant": variant,
                 "ratio": float(ratio),
                 "low": float(low),
                 "high": float(high),
-                "cost": min(row["seconds"] for row in groups[variant]) / fastest,
+                "cost": float(np.median(costs)),
                 "verdict": verdict,
                 "collapsed": sum(row.get("collapsed", False) for row in groups[variant]),
             }

@@ -133,13 +133,14 @@ def test_compare_asks_every_training():
         "mixed": [3.9, 9.0, 9.0],
     }
     table = [
-        {"variant": name, "fid": fid, "seconds": 2.0 + i + (name == "bad"), "collapsed": fid > 7}
+        {"variant": name, "seed": i, "fid": fid, "seconds": seconds, "collapsed": fid > 7}
         for name, fids in values.items()
         for i, fid in enumerate(fids)
+        for seconds in [(2.0 + 10 * i) * (1.5 if name == "bad" else 1)]
     ]
     found = {row.pop("variant"): row for row in compare(table)}
     assert [row["verdict"] for row in found.values()] == ["better", "worse", "no clear difference"]
     assert found["good"]["ratio"] == pytest.approx(2 / 5)
     assert (found["mixed"]["low"], found["mixed"]["high"]) == pytest.approx((3.9 / 5, 9 / 5))
-    assert found["bad"]["cost"] == 1.5 and found["good"]["cost"] == 1
+    assert found["bad"]["cost"] == pytest.approx(1.5) and found["good"]["cost"] == 1
     assert [row["collapsed"] for row in found.values()] == [0, 1, 2]
