@@ -9,20 +9,23 @@ One training shows little: what a trick does has to stand out from what the seed
 """
 
 import time
+import weakref
 
 import keras
 import numpy as np
 
 from ganlib import callbacks, checkpoint, data, health, metrics
 
+_traced = weakref.WeakKeyDictionary()  # the GAN of each function `build` that is still there
+
 
 class Lab:
     """Trainings that differ in one thing at a time, and a table of their scores.
 
-    Keras takes seconds to trace a new GAN. Here that happens once for each function `build`: the
-    trainings of its other seeds, and of variants that only `change` what it built, go on with the
-    traced one, from the weights and seeds that a new one would have had. The trace is not part of
-    anyone's seconds.
+    Keras takes seconds to trace a new GAN. Here that happens once for each function `build`, in
+    whatever labs: the trainings of its other seeds, and of variants that only `change` what it
+    built, go on with the traced one, from the weights and seeds that a new one would have had. The
+    trace is not part of anyone's seconds.
 
     Args:
         score: function of a trained GAN to a dict of numbers, such as `scores` makes for images.
@@ -39,7 +42,7 @@ class Lab:
 
     def __init__(self, score, steps, seeds=(0,), max_seconds=0.0):
         self.score, self.steps, self.seeds, self.max_seconds = score, steps, seeds, max_seconds
-        self.table, self.samples, self._traced = [], {}, {}
+        self.table, self.samples = [], {}
 
     def add(self, variant, build, batches, change=None):
         """Train a variant from every seed and add its rows to the table.
@@ -77,10 +80,10 @@ class Lab:
         keras.utils.set_random_seed(seed)
         new = build(seed)
         first = checkpoint.state(new)
-        if build not in self._traced:
+        if build not in _traced:
             new.fit(batches(seed), steps_per_epoch=1, verbose=0)
-            self._traced[build] = new
-        gan = self._traced[build]
+            _traced[build] = new
+        gan = _traced[build]
         checkpoint.assign(gan, first)
         return gan
 

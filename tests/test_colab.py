@@ -1,5 +1,8 @@
 """A chapter alone in an empty folder, as on Colab: its first cell installs ganlib.
 
+That cell is the same in every chapter (test_notebooks.py), so it runs once, and behind it what each
+chapter imports.
+
 The environment is new and has every package of the book but ganlib. Git takes the repository's
 public address to mean this checkout, so what is installed is its last commit, without a network.
 """
@@ -14,7 +17,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from sources import CHAPTERS, ROOT, URL
+from nbformat.v4 import new_code_cell
+from sources import CHAPTERS, ROOT, URL, code_cells, notebook
 
 EXECUTE = """\
 import sys
@@ -83,14 +87,13 @@ def colab(tmp_path_factory):
     return python, variables
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_chapter_installs_ganlib_when_it_stands_alone(chapter, colab, tmp_path):
+def test_a_chapter_installs_ganlib_when_it_stands_alone(colab, tmp_path):
     python, variables = colab
-    notebook = nbformat.read(ROOT / "book" / f"{chapter}.ipynb", as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    first = [nbformat.v4.new_code_cell("import google.colab"), *code[:3]]  # set-up to imports
-    notebook.cells = [*first, nbformat.v4.new_code_cell(PROBE)]
-    nbformat.write(notebook, tmp_path / "chapter.ipynb")
+    alone = notebook(CHAPTERS[0])
+    setup, *_ = code_cells(CHAPTERS[0])
+    imports = [cell for chapter in CHAPTERS for cell in code_cells(chapter)[1:3]]
+    alone.cells = [new_code_cell("import google.colab"), setup, *imports, new_code_cell(PROBE)]
+    nbformat.write(alone, tmp_path / "chapter.ipynb")
 
     ran = subprocess.run(
         [python, "-c", EXECUTE, "chapter.ipynb"],
