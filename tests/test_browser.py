@@ -151,6 +151,31 @@ def test_nothing_scrolls_sideways_on_a_phone(visit):
     assert wide <= 390
 
 
+def test_formulas_keep_their_commas_on_a_phone(visit):
+    alone = """[...document.querySelectorAll("span.math")]
+        .filter((e) => !e.closest(".together") && /^[.,;:]/.test(e.nextSibling?.data ?? ""))
+        .map((e) => e.textContent)"""
+    assert visit.ask(alone) == []
+    parted = """[...document.querySelectorAll(".together")].filter((e) => {
+        const after = document.createRange();
+        after.selectNodeContents(e.lastChild);
+        const sign = after.getBoundingClientRect();
+        const formula = e.querySelector(".math").getBoundingClientRect();
+        return e.lastChild.data && (sign.top >= formula.bottom || sign.left < formula.right - 1);
+    }).map((e) => e.textContent)"""
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    found = visit.ask(parted)
+    visit.page.set_viewport_size({"width": 1280, "height": 900})
+    assert found == []
+
+
+def test_code_fits_its_column(visit):
+    """Lines of 80 characters do, on a wide screen."""
+    wide = """[...document.querySelectorAll(".cell_input pre")]
+        .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent.slice(0, 80))"""
+    assert visit.ask(wide) == []
+
+
 def test_figures_can_be_read_on_a_phone(visit):
     """A wide one keeps its labels legible and scrolls, with the keyboard too; its caption stays."""
     page = visit.page

@@ -517,7 +517,7 @@ def test_everything_that_the_text_proposes_can_be_set_up(open_explorer):
             '[data-explorer="status"]'
         )
         assert page.evaluate("document.activeElement.className") in (
-            "explorer-main explorer-first",
+            "live-main explorer-first",
             "explorer-first",
         )
     assert part(page, "path").input_value() == "straight"
@@ -540,4 +540,4 @@ def test_it_fits_a_phone(open_explorer):
 def test_without_javascript_the_figure_stands(open_explorer):
     page = open_explorer(java_script_enabled=False)
     assert page.is_visible("#explorer-still") and page.is_hidden("#explorer")
-    assert not page.is_visible(".explorer-set-up button")
+    assert not page.is_visible(".live-set-up button")

@@ -1,14 +1,16 @@
 """The first page: its numbers are those of the files, its figure and the logo those of the code."""
 
 import json
+import re
 import sys
 
 import numpy as np
 from PIL import Image
-from sources import CHAPTERS, ROOT
+from sources import CHAPTERS, ROOT, notebook
 
 sys.path.append(str(ROOT / "tools"))
 import identity  # noqa: E402
+import status  # noqa: E402
 
 BOOK = ROOT / "book"
 PAGE = (BOOK / "intro.md").read_text(encoding="utf-8")
@@ -79,9 +81,59 @@ def test_the_table_of_losses():
     assert f"alone has {min(plain):.1f} to {max(plain):.1f}." in text
 
 
+def test_conditional_on_mnist():
+    table = dict(result("conditional-mnist")["table"])
+    without = [np.mean(run["coverage"]) for run in table.pop("no label")]
+    told = [run for runs in table.values() for run in runs]
+    right, covered = (np.mean([run[key] for run in told], 1) for key in ("accuracy", "coverage"))
+    assert len(table) == 5
+    text = line("make run RUN=conditional-mnist")
+    assert f"in {100 * right.min():.0f} to {100 * right.max():.0f} of 100 samples" in text
+    assert f"is {covered.min():.2f} to {covered.max():.2f}; without the label" in text
+    assert f"it is {min(without):.2f} to {max(without):.2f}." in text
+
+
+def test_biggan_on_mnist():
+    scores, run = result("biggan-mnist"), result("biggan-mnist", "run")
+    assert run["hardware"]["cores"] == 2 and not run["hardware"]["gpus"]
+    text = line("make run RUN=biggan-mnist")
+    assert f"in {1000 * scores['obeyed']:.0f} of 1,000 samples" in text
+    assert f"with a precision of {scores['precision']:.2f} " in text
+    assert f"and a recall of {scores['recall']:.2f}," in text
+    assert f"after {run['seconds'] / 60:.0f} minutes on two CPU cores" in text
+    assert f"right about {1000 * scores['judge_right']:.0f} of 1,000 real digits" in text
+
+
+def test_the_ladder():
+    ladder = result("biggan-ladder-mnist")["ladder"]
+    assert len(ladder) - 1 == 10
+    bottom, top = ladder["conditional DCGAN"], ladder["twice the batch"]
+    ends = [[run["fid"] for run in runs] for runs in (bottom, top)]
+    assert [len(end) for end in ends] == [3, 3] and np.all(np.less(ends[1], ends[0]))
+    work = [np.median([run["seconds"] for run in runs]) for runs in (bottom, top)]
+    text = line("make run RUN=biggan-ladder-mnist")
+    (least, most), (best, worst) = ((min(end), max(end)) for end in ends)
+    assert f"from between {least:.1f} and {most:.1f} to between {best:.1f} and {worst:.1f}" in text
+    assert f"for {work[1] / work[0]:.1f} times the work." in text
+
+
+def chapters_in(text):
+    return set(re.findall(r"{doc}`(?:\w+ <)?(\w+)", text)) & set(CHAPTERS)
+
+
 def test_every_chapter_is_on_the_map():
+    """With its time, and with what its own box says must be read first."""
+    assert status.with_times(PAGE) == PAGE, "run `make results`"
+    before = {}
     for chapter in CHAPTERS:
-        assert f"\n| {{doc}}`{chapter}` |" in PAGE
+        (row,) = re.findall(rf"(?m)^\| {{doc}}`{chapter}` \|(.*)", PAGE)
+        took, _, first = row.removesuffix(" |").split(" | ")
+        assert re.fullmatch(r" (under )?\d\d s", took)
+        assert chapters_in(first) <= set(before)
+        before[chapter] = chapters_in(first).union(*(before[name] for name in chapters_in(first)))
+        box = "\n".join(cell.source for cell in notebook(chapter).cells[:2])
+        needed = chapters_in(re.search(r"Prerequisites\n: (.*?)\. ?", box)[1])
+        assert chapters_in(first) <= needed <= before[chapter]
 
 
 def test_the_logo_is_the_one_the_code_draws():

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 import sys
 
 import nbformat
@@ -40,11 +41,14 @@ def test_an_execution_is_recorded(tmp_path, monkeypatch):
     for name in ("_toc.yml", "requirements.in", f"book/{CHAPTERS[0]}.ipynb"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copy(ROOT / "book" / "intro.md", tmp_path)
     (tmp_path / "executed.json").write_text("{}")
     execute.note(CHAPTERS[0], record)
     assert json.loads((tmp_path / "executed.json").read_text()) == {CHAPTERS[0]: record}
     page = (tmp_path / "status.md").read_text(encoding="utf-8")
     assert f"| {status.link(CHAPTERS[0])} | {record['executed']} |" in page
+    first = (tmp_path / "intro.md").read_text(encoding="utf-8")
+    assert f"\n| {{doc}}`{CHAPTERS[0]}` | {status.time_of(record)} |" in first
 
 
 @pytest.mark.parametrize("name", ["seconds", "peak_memory_mb", "executed", "versions"])
