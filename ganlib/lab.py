@@ -89,24 +89,30 @@ class Lab:
 
     def column(self, variant, name):
         """The scores of that name of a variant, float (trainings,)."""
-        return np.array([row[name] for row in self.table if row["variant"] == variant], float)
+        return column(self.table, variant, name)
 
     def show(self, *names):
         """Print the medians of these scores, a line a variant, and the first one's range."""
         show(self.table, *names)
 
 
+def column(table, variant, name):
+    """`Lab.column` of any table, such as one of a file."""
+    return np.array([row[name] for row in table if row["variant"] == variant], float)
+
+
 def show(table, *names):
-    """`Lab.show` of any table, such as one of a file."""
-    variants = list(dict.fromkeys(row["variant"] for row in table))
-    width = max(map(len, variants))
-    header = f"{'':{width}}{names[0]:>10}{'range':>20}"
-    print(header + "".join(f"{name:>14}" for name in names[1:]))
-    for variant in variants:
-        columns = [[row[name] for row in table if row["variant"] == variant] for name in names]
-        spread = f"{min(columns[0]):.3g} - {max(columns[0]):.3g}"
-        first, *others = (f"{np.median(column):.3g}" for column in columns)
-        print(f"{variant:{width}}{first:>10}{spread:>20}" + "".join(f"{x:>14}" for x in others))
+    """`Lab.show` of any table."""
+    lines = [["", names[0], "range", *names[1:]]]
+    for variant in dict.fromkeys(row["variant"] for row in table):
+        columns = [column(table, variant, name) for name in names]
+        spread = f"{columns[0].min():.3g} - {columns[0].max():.3g}"
+        first, *others = (f"{np.median(values):.3g}" for values in columns)
+        lines.append([variant, first, spread, *others])
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for variant, *cells in lines:
+        right = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        print("  ".join([f"{variant:{widths[0]}}", *right]))
 
 
 def compare(table, name="fid"):

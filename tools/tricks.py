@@ -26,7 +26,8 @@ it.
   252 rows.
 - It is a verdict on short trainings of small networks on one data set. Measure again on yours.
 - *cost* is its seconds over those of the baseline with the same seed, the median of five. All rows
-  took turns, on two CPU cores; a GPU has other costs.
+  took turns, on two CPU cores that had other work too: a tenth more or less means nothing. A GPU
+  has other costs.
 
 """
 ROWS = {
