@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 from sources import CHAPTERS, ROOT, notebook
 
+from ganlib.lab import column, compare
+
 sys.path.append(str(ROOT / "tools"))
 import identity  # noqa: E402
 import status  # noqa: E402
@@ -115,6 +117,16 @@ def test_the_ladder():
     (least, most), (best, worst) = ((min(end), max(end)) for end in ends)
     assert f"from between {least:.1f} and {most:.1f} to between {best:.1f} and {worst:.1f}" in text
     assert f"for {work[1] / work[0]:.1f} times the work." in text
+
+
+def test_the_tricks():
+    table = result("training_tricks-mnist")["table"]
+    verdicts = [row["verdict"] for row in compare(table)]
+    text = line("make run RUN=training_tricks-mnist")
+    assert "better" not in verdicts and f"none of {len(verdicts)} changes" in text
+    assert f"and {verdicts.count('worse')} are worse" in text
+    assert f"of {column(table, 'beta_1 = 0.9', 'fid').min():.0f} or more" in text
+    assert f"the baseline has {column(table, 'baseline', 'fid').max():.1f} or less" in text
 
 
 def chapters_in(text):
