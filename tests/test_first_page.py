@@ -15,6 +15,7 @@ import identity  # noqa: E402
 import status  # noqa: E402
 
 BOOK = ROOT / "book"
+FEW = ("as they are", "translation, cutout")
 PAGE = (BOOK / "intro.md").read_text(encoding="utf-8")
 
 
@@ -127,6 +128,16 @@ def test_the_tricks():
     assert f"and {verdicts.count('worse')} are worse" in text
     assert f"of {column(table, 'beta_1 = 0.9', 'fid').min():.0f} or more" in text
     assert f"the baseline has {column(table, 'baseline', 'fid').max():.1f} or less" in text
+
+
+def test_few_images():
+    table = result("training_doctor-mnist")["table"]
+    few, changed = (column(table, f"50, {name}", "fid") for name in FEW)
+    text = line("make run RUN=training_doctor-mnist")
+    assert f"from between {few.min():.0f} and {few.max():.0f} to between" in text
+    assert f"between {changed.min():.0f} and {changed.max():.0f}. With 500" in text
+    many, changed = (column(table, f"500, {name}", "fid") for name in FEW)
+    assert many.max() < changed.min()
 
 
 def chapters_in(text):

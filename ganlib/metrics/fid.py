@@ -48,12 +48,12 @@ class Moments:
 def frechet_distance(real_features, fake_features):
     """Squared Frechet distance between two Gaussians with the moments of two sets of features.
 
-    `|m - n|^2 + tr(C + D - 2 (C D)^(1/2))` for means m, n and covariances C, D (Heusel et al. 2017,
+    `|a - b|^2 + tr(A + B - 2 (A B)^(1/2))` for means a, b and covariances A, B (Heusel et al. 2017,
     equation 6; Dowson and Landau 1982). It is 0 for equal moments and grows without bound. A value
     means something only beside another one from the same feature extractor and the same numbers of
     samples, for few samples bias it upwards: by `(1/N + 1/M) (tr C + sum_ij r_ij / 4)` to first
     order between sets from one Gaussian, `r_ij = 2 c_i c_j (1 + [i = j]) / (c_i + c_j)` for the
-    eigenvalues c of C. `kernel_distance` has no such bias.
+    eigenvalues c of its covariance C. `kernel_distance` has no such bias.
 
     Args:
         real_features, fake_features: float (N, F) and (M, F), N and M at least 2; or `Moments`.
@@ -72,17 +72,17 @@ def frechet_distance(real_features, fake_features):
         for features in (real_features, fake_features)
     )
     same_length((real.n, len(real.mean)), (fake.n, len(fake.mean)))
-    c, d = real.covariance, fake.covariance
-    if min(real.n, fake.n) <= len(c):
+    a, b = real.covariance, fake.covariance
+    if min(real.n, fake.n) <= len(a):
         warnings.warn(
-            f"{min(real.n, fake.n)} samples do not determine a covariance of {len(c)} features and "
+            f"{min(real.n, fake.n)} samples do not determine a covariance of {len(a)} features and "
             "the Frechet distance comes out too high: use more, or kernel_distance, which is "
             "unbiased.",
             stacklevel=2,
         )
-    # tr (C D)^(1/2) is the sum of the square roots of the eigenvalues of C^(1/2) D C^(1/2), which
+    # tr (A B)^(1/2) is the sum of the square roots of the eigenvalues of A^(1/2) B A^(1/2), which
     # is symmetric. Rounding makes some that are zero negative.
-    values, vectors = np.linalg.eigh(c)
+    values, vectors = np.linalg.eigh(a)
     root = vectors * np.sqrt(values.clip(0)) @ vectors.T
-    cross = np.sqrt(np.linalg.eigvalsh(root @ d @ root).clip(0)).sum()
-    return float(((real.mean - fake.mean) ** 2).sum() + np.trace(c + d) - 2 * cross)
+    cross = np.sqrt(np.linalg.eigvalsh(root @ b @ root).clip(0)).sum()
+    return float(((real.mean - fake.mean) ** 2).sum() + np.trace(a + b) - 2 * cross)
