@@ -49,7 +49,7 @@ run: $(if $(RUN),$(READY))
 	$(BIN)/python -m ganlib.run book/$(firstword $(subst -, ,$(RUN))).ipynb -f book/runs/$(RUN).yaml
 
 bench: $(READY)
-	for name in round cost resume memory; do \
+	for name in round cost resume memory replicas; do \
 	    echo; echo "== benchmarks/$$name.py"; \
 	    $(BIN)/python benchmarks/$$name.py --output outputs/bench/$$name.json || exit 1; \
 	done

@@ -1,0 +1,77 @@
+"""What it costs to be two: rounds on two replicas beside rounds on one device.
+
+    python benchmarks/replicas.py [--rounds 20] [--repeats 7] [--output FILE]
+
+The book's DCGAN at several global batches, on a processor that pretends to be two devices, under
+TensorFlow's MirroredStrategy, in turns. Both replicas have the same cores, so that the work is the
+same and the efficiency, seconds on one over seconds on two, is 1 at best. What is missing is the
+price of two smaller batches and of adding up gradients; what two GPUs gain it cannot say.
+"""
+
+import argparse
+import contextlib
+import statistics
+import time
+
+import numpy as np
+import tensorflow as tf
+
+import ganlib
+
+import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
+import machine
+
+BATCHES = (32, 128, 512)
+
+
+def trainer(batch, scope):
+    """A function that trains for some rounds and gives the seconds of one."""
+    keras.utils.set_random_seed(0)
+    shape = 28, 28, 1
+    dcgan = ganlib.models.dcgan
+    with scope:
+        gan = ganlib.GAN(dcgan.generator(shape), dcgan.discriminator(shape))
+        gan.compile()
+    images = np.random.default_rng(0).integers(0, 256, (2048, *shape), dtype="uint8")
+    data = ganlib.data.Dataset("noise", images).batches(batch, repeat=True)
+
+    def train(rounds):
+        start = time.perf_counter()
+        gan.fit(data, steps_per_epoch=rounds, verbose=0)
+        return (time.perf_counter() - start) / rounds
+
+    train(2)  # traces
+    return train
+
+
+def measure(batches, rounds, repeats):
+    """Yield a row for each global batch."""
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for batch in batches:
+        one, two = trainer(batch, contextlib.nullcontext()), trainer(batch, strategy.scope())
+        pairs = [(one(rounds), two(rounds)) for _ in range(repeats)]
+        ratios = [a / b for a, b in pairs]
+        times = [1e3 * statistics.median(values) for values in zip(*pairs, strict=True)]
+        row = {"batch": batch, "one_ms": times[0], "two_ms": times[1]}
+        row |= {"efficiency": statistics.median(ratios), "range": [min(ratios), max(ratios)]}
+        print("{batch:>8}{one_ms:>10.1f}{two_ms:>10.1f}{efficiency:>12.2f}".format(**row))
+        yield row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20, help="rounds in one timed block")
+    parser.add_argument("--repeats", type=int, default=7, help="blocks of each of a pair")
+    parser.add_argument("--output", help="a JSON file for the rows and the machine")
+    arguments = parser.parse_args()
+    about = machine.about()
+    print(machine.describe(about))
+    print(f"{'batch':>8}{'one ms':>10}{'two ms':>10}{'efficiency':>12}")
+    rows = list(measure(BATCHES, arguments.rounds, arguments.repeats))
+    machine.write(arguments.output, about, rows=rows)
+
+
+if __name__ == "__main__":
+    main()
