@@ -74,13 +74,10 @@ def peak(side=32, channels=128, batch=64):
     return run
 
 
-def round_of(side, width, batch):
-    """A function that trains for some seconds and returns the seconds of a round, and its FLOPs."""
-    shape = side, side, 1
-    dcgan = ganlib.models.dcgan
-    gan = ganlib.GAN(dcgan.generator(shape, width=width), dcgan.discriminator(shape, width=width))
-    gan.compile()
-    images = np.random.default_rng(0).integers(0, 256, (max(1024, batch), *shape), dtype="uint8")
+def trainer(gan, batch):
+    """A function that trains `gan` on noise for some rounds and returns the seconds of one."""
+    shape = max(1024, batch), *gan.generator.output_shape[1:]
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
     data = ganlib.data.Dataset("noise", images).batches(batch, repeat=True)
 
     def train(rounds):
@@ -89,6 +86,16 @@ def round_of(side, width, batch):
         return (time.perf_counter() - start) / rounds
 
     train(2)  # traces
+    return train
+
+
+def round_of(side, width, batch):
+    """A function that trains for some seconds and returns the seconds of a round, and its FLOPs."""
+    shape = side, side, 1
+    dcgan = ganlib.models.dcgan
+    gan = ganlib.GAN(dcgan.generator(shape, width=width), dcgan.discriminator(shape, width=width))
+    gan.compile()
+    train = trainer(gan, batch)
     pace = train(5)
     return (
         lambda seconds: train(max(2, int(seconds / pace))),

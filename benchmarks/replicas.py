@@ -11,37 +11,26 @@ price of two smaller batches and of adding up gradients; what two GPUs gain it c
 import argparse
 import contextlib
 import statistics
-import time
 
-import numpy as np
 import tensorflow as tf
 
 import ganlib
 
 import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
 import machine
+from cost import trainer
 
 BATCHES = (32, 128, 512)
 
 
-def trainer(batch, scope):
-    """A function that trains for some rounds and gives the seconds of one."""
+def built(scope):
     keras.utils.set_random_seed(0)
     shape = 28, 28, 1
     dcgan = ganlib.models.dcgan
     with scope:
         gan = ganlib.GAN(dcgan.generator(shape), dcgan.discriminator(shape))
         gan.compile()
-    images = np.random.default_rng(0).integers(0, 256, (2048, *shape), dtype="uint8")
-    data = ganlib.data.Dataset("noise", images).batches(batch, repeat=True)
-
-    def train(rounds):
-        start = time.perf_counter()
-        gan.fit(data, steps_per_epoch=rounds, verbose=0)
-        return (time.perf_counter() - start) / rounds
-
-    train(2)  # traces
-    return train
+    return gan
 
 
 def measure(batches, rounds, repeats):
@@ -50,7 +39,8 @@ def measure(batches, rounds, repeats):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     for batch in batches:
-        one, two = trainer(batch, contextlib.nullcontext()), trainer(batch, strategy.scope())
+        scopes = contextlib.nullcontext(), strategy.scope()
+        one, two = (trainer(built(scope), batch) for scope in scopes)
         pairs = [(one(rounds), two(rounds)) for _ in range(repeats)]
         ratios = [a / b for a, b in pairs]
         times = [1e3 * statistics.median(values) for values in zip(*pairs, strict=True)]
