@@ -1,16 +1,11 @@
-"""Sphinx extension: the site carries what its pages use, and nothing else; its pages fit a phone.
+"""Sphinx extension: the site carries what its pages use, and nothing else.
 
 MathJax comes from the package sphinx-mathjax-offline, without its bundles for other formats of
 input, and only to pages with mathematics. The theme's icons come in one script of which the book
-uses 1 in 100. Maps of minified scripts and fonts for browsers of 2013 stay out. Two labels that
-contradict what a screen reader reads beside them go too.
-
-Formulas keep the comma that follows them, and outputs and tables get what `book.css` needs to fold
-them into a narrow page.
+uses 1 in 100. Maps of minified scripts and fonts for browsers of 2013 stay out.
 """
 
 import importlib
-import itertools
 import re
 import shutil
 from pathlib import Path
@@ -33,32 +28,6 @@ ICON = re.compile(
 LETTER = re.compile(r'(?:\.fa-[\w-]+:before,?)+\{content:"[^"]*"\}')
 # A font for the logos of firms, of which the script above draws the one that is used.
 BRANDS = re.compile(r"@font-face\{[^}]*Font Awesome\\ 6 Brands[^}]*\}")
-
-# Attributes that the builders write and a reader who listens is worse off with: a fixed name in
-# place of the text "Show code cell output", and a list whose items are none.
-LABELS = {
-    '<summary aria-label="Toggle hidden content">': "<summary>",
-    '<div role="list" class="citation-list">': '<div class="citation-list">',
-}
-
-# A link that begins with the space before it: "Solution to<a> Exercise 3.1</a>".
-SPACED = re.compile(r"(<a [^>]*>) (?=\S)")
-
-# A formula with what it must not be parted from: to a browser it is a picture, beside which any
-# line may end, even before a comma.
-FORMULA = re.compile(
-    r"([(\[“‘]*)"
-    r'(<span class="math notranslate nohighlight">[^<]*</span>)'
-    r"((?:-\w+)?(?:’s\b)?[.,;:!?)\]”’]*)"
-)
-
-OUTPUT = re.compile(
-    r'<div class="(output [^"]*)"(><div class="highlight"><pre>)(.*?)(?=</pre>)', re.DOTALL
-)
-COLUMNS = re.compile(r"\S {2,}\S")
-
-TABLE = re.compile(r'<table class="([^"]*)"(.*?</thead>)(.*?)(?=</table>)', re.DOTALL)
-TAG = re.compile(r"<[^>]*>")
 
 
 def keep_icons(script, used):
@@ -86,31 +55,6 @@ def keep_letters(sheet, used):
 def rewrite(path, function, used):
     """Apply a function of a text and of the names in use to a file."""
     path.write_text(function(path.read_text("utf-8"), used), "utf-8")
-
-
-def keep_together(formula):
-    """A formula, in one piece with its punctuation."""
-    before, _, after = formula.groups()
-    return f'<span class="together">{formula[0]}</span>' if before or after else formula[0]
-
-
-def name_prose(output):
-    """An output, of class `prose` where nothing in it stands in columns: its lines may wrap."""
-    kind, between, text = output.groups()
-    if not COLUMNS.search(TAG.sub("", text)):
-        kind += " prose"
-    return f'<div class="{kind}"{between}{text}'
-
-
-def name_cells(table):
-    """A table whose cells know the name of their column; `rows` if it has more than three."""
-    kind, head, rows = table.groups()
-    names = [TAG.sub("", name).strip() for name in re.findall(r"<th[ >].*?</th>", head, re.DOTALL)]
-    if len(names) > 3 and "rows" not in kind.split():
-        kind += " rows"
-    column = itertools.cycle(names)
-    rows = re.sub(r"<td", lambda _: f'<td data-name="{next(column)}"', rows)
-    return f'<table class="{kind}"{head}{rows}'
 
 
 def copy_mathjax(static):
@@ -156,26 +100,16 @@ def slim(app, exception):
     rewrite(static / "styles" / "pydata-sphinx-theme.css", keep_letters, used)
 
 
-def mend_page(app, pagename, templatename, context, doctree):
-    """Leave out MathJax where there is no mathematics; mend the text of every page."""
+def drop_mathjax(app, pagename, templatename, context, doctree):
+    """Leave out MathJax where there is no mathematics."""
     if not app.env.domaindata["math"]["has_equations"].get(pagename):
         scripts = context["script_files"]
         scripts[:] = [script for script in scripts if "mathjax" not in str(script.filename)]
-    if "body" in context:
-        for old, new in LABELS.items():
-            context["body"] = context["body"].replace(old, new)
-        for pattern, mended in (
-            (SPACED, r" \1"),
-            (FORMULA, keep_together),
-            (OUTPUT, name_prose),
-            (TABLE, name_cells),
-        ):
-            context["body"] = pattern.sub(mended, context["body"])
 
 
 def setup(app):
     """Take part in a build."""
     app.config.mathjax_path = "mathjax/tex-chtml.js"
-    app.connect("html-page-context", mend_page, priority=900)  # after Sphinx has added MathJax
+    app.connect("html-page-context", drop_mathjax, priority=900)  # after Sphinx has added it
     app.connect("build-finished", slim)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
