@@ -106,13 +106,18 @@ def show(table, *names):
     lines = [["", names[0], "range", *names[1:]]]
     for variant in dict.fromkeys(row["variant"] for row in table):
         columns = [column(table, variant, name) for name in names]
-        spread = f"{columns[0].min():.3g} - {columns[0].max():.3g}"
-        first, *others = (f"{np.median(values):.3g}" for values in columns)
+        spread = f"{_three_digits(columns[0].min())} - {_three_digits(columns[0].max())}"
+        first, *others = (_three_digits(np.median(values)) for values in columns)
         lines.append([variant, first, spread, *others])
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     for variant, *cells in lines:
         right = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
         print("  ".join([f"{variant:{widths[0]}}", *right]))
+
+
+def _three_digits(number):
+    """Three digits of it, without an exponent below a million: 0.0123, 1.23, 123,000."""
+    return f"{float(f'{number:.3g}'):,g}"
 
 
 def compare(table, name="fid"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
+from matplotlib import ticker
 
 REAL = "#3d8fd1"  # blue
 FAKE = "#e2762f"  # orange; the pair stays apart for every common colour blindness
@@ -207,6 +208,17 @@ def bars(labels, values, spread=None, ax=None, xlabel=None):
     if xlabel:
         ax.set_xlabel(xlabel)
     return ax
+
+
+def log_ticks(axis) -> None:
+    """Mark a logarithmic axis at 1, 2 and 5 times the powers of ten, in plain numbers.
+
+    Args:
+        axis: `ax.xaxis` or `ax.yaxis`, after its scale was set. For three decades or fewer.
+    """
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(ticker.NullLocator())
 
 
 def _axes(ax, figsize=None):

@@ -93,6 +93,17 @@ def test_bars_run_down_the_page():
     assert ax.yaxis_inverted()
 
 
+def test_a_short_logarithmic_axis_has_plain_numbers():
+    _, ax = plt.subplots()
+    ax.plot([1, 2], [30, 600])
+    ax.set_yscale("log")
+    plots.log_ticks(ax.yaxis)
+    low, high = ax.get_ylim()
+    ticks = [tick for tick in ax.get_yticks() if low < tick < high]
+    assert ax.yaxis.get_major_formatter().format_ticks(ticks) == ["50", "100", "200", "500"]
+    assert not len(ax.yaxis.get_minorticklocs())
+
+
 def test_everything_can_be_read_on_white_and_on_the_dark_page():
     def luminance(colour):
         rgb = np.array(matplotlib.colors.to_rgb(colour))
