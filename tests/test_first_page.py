@@ -163,10 +163,13 @@ def test_the_logo_is_the_one_the_code_draws():
     assert (BOOK / "_static" / "logo.svg").read_text(encoding="utf-8") == identity.logo()
 
 
-def test_the_figure_shows_the_committed_samples():
+def test_the_figures_show_the_committed_race_and_samples():
     digits = identity.digits()
     assert digits.shape == (100, identity.SIDE, identity.SIDE)
     assert np.ptp(digits, axis=(1, 2)).min() > 200  # one digit in every cell, cut where it begins
     assert digits[:, [0, -1]].mean() < 5
-    figure = np.asarray(Image.open(BOOK / "_static" / "hero.png"))
-    assert figure.shape[2] == 4 and (figure[..., 3] == 0).mean() > 0.5  # transparent: both themes
+    drawn = np.asarray(Image.open(BOOK / "_static" / "digits.png"))
+    assert np.array_equal(drawn, identity.drawn_digits())
+    for figure in (drawn, np.asarray(Image.open(BOOK / "_static" / "race.png"))):
+        transparent = figure[..., 3] == 0
+        assert figure.shape[2] == 4 and transparent.mean() > 0.5  # for both themes

@@ -1,4 +1,4 @@
-"""Draw the logo and the figure of the first page, from the committed results alone.
+"""Draw the logo and the figures of the first page, from the committed results alone.
 
 python tools/identity.py
 """
@@ -70,26 +70,27 @@ def race(ax):
     ax.set(xlabel="seconds of training on two cores", ylabel="Fréchet distance to real digits")
 
 
-def hero():
-    """The figure of the first page: the race, and what its winner draws after a full run."""
+def race_figure():
+    """The left figure of the first page."""
     plots.use_style()
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(plots.WIDTH, 3.3), width_ratios=(1.15, 1), gridspec_kw={"wspace": 0.06}
-    )
-    race(left)
-    ink = plots.tile(digits(), columns=10) / 255
-    picture = np.concatenate(
-        [np.broadcast_to(to_rgb(plots.FAKE), (*ink.shape, 3)), ink[..., None]], -1
-    )
-    right.imshow(picture, interpolation="antialiased")
-    right.axis("off")
+    figure, ax = plt.subplots(figsize=(4, 4))
+    race(ax)
     return figure
 
 
+def drawn_digits():
+    """The right figure of the first page, uint8 (height, width, 4): orange ink on no paper."""
+    ink = plots.tile(digits(), columns=10)
+    orange = np.rint(255 * np.array(to_rgb(plots.FAKE))).astype("uint8")
+    picture = np.concatenate([np.broadcast_to(orange, (*ink.shape, 3)), ink[..., None]], -1)
+    return picture.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+
+
 def main():
-    """Write both files."""
+    """Write the three files."""
     (STATIC / "logo.svg").write_text(logo(), encoding="utf-8")
-    hero().savefig(STATIC / "hero.png", dpi=150)
+    race_figure().savefig(STATIC / "race.png", dpi=150)
+    Image.fromarray(drawn_digits()).save(STATIC / "digits.png", optimize=True)
 
 
 if __name__ == "__main__":
