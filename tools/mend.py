@@ -48,13 +48,24 @@ def name_prose(output):
     return f'<div class="{kind}"{between}{text}'
 
 
+def longest_word(cell):
+    """Its letters; a formula is a word of its symbols, each command one of them."""
+    text = TAG.sub("", cell)
+    text = re.sub(r"\\\((.*?)\\\)", lambda formula: "".join(formula[1].split()), text)
+    text = re.sub(r"[{}^_]", "", re.sub(r"\\[a-z]+", "x", text))
+    return max(map(len, text.split()), default=0)
+
+
 def name_cells(table):
-    """A table whose cells know the name of their column; `rows` if it has more than three."""
+    """A table whose cells know the name of their column; `rows` if it is too wide for a phone."""
     kind, head, rows = table.groups()
-    names = [TAG.sub("", name).strip() for name in re.findall(r"<th[ >].*?</th>", head, re.DOTALL)]
-    if len(names) > 3 and "rows" not in kind.split():
+    names = re.findall(r"<th[ >].*?</th>", head, re.DOTALL)
+    cells = re.findall(r"<td.*?</td>", rows, re.DOTALL)
+    columns = [[name, *cells[i :: len(names)]] for i, name in enumerate(names)]
+    letters = sum(max(map(longest_word, column)) for column in columns)
+    if len(names) > 3 and letters > 30 and "rows" not in kind.split():
         kind += " rows"
-    column = itertools.cycle(names)
+    column = itertools.cycle(TAG.sub("", name).strip() for name in names)
     rows = re.sub(r"<td", lambda _: f'<td data-name="{next(column)}"', rows)
     return f'<table class="{kind}"{head}{rows}'
 
