@@ -46,7 +46,8 @@ def test_an_execution_is_recorded(tmp_path, monkeypatch):
     execute.note(CHAPTERS[0], record)
     assert json.loads((tmp_path / "executed.json").read_text()) == {CHAPTERS[0]: record}
     page = (tmp_path / "status.md").read_text(encoding="utf-8")
-    assert f"| {status.link(CHAPTERS[0])} | {record['executed']} |" in page
+    day = record["executed"].replace("-", "\N{NON-BREAKING HYPHEN}")
+    assert f"| {status.link(CHAPTERS[0])} | {day} |" in page
     first = (tmp_path / "intro.md").read_text(encoding="utf-8")
     assert f"\n| {{doc}}`{CHAPTERS[0]}` | {status.time_of(record)} |" in first
 

@@ -80,7 +80,7 @@ def executions():
     rows = [
         (
             link(name),
-            records[name]["executed"],
+            records[name]["executed"].replace("-", "\N{NON-BREAKING HYPHEN}"),
             time_of(records[name]),
             f"{records[name]['peak_memory_mb']:,}\N{NO-BREAK SPACE}MB",
             machine(records[name]),

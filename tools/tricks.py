@@ -90,7 +90,7 @@ def lines(table, rows):
         verdict = row["verdict"] if "no" in row["verdict"] else f"**{row['verdict']}**"
         if row["collapsed"]:
             verdict += f", {row['collapsed']} of 5 collapsed"
-        effect = f"{row['ratio']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+        effect = f"{row['ratio']:.2f} ({row['low']:.2f}&nbsp;to&nbsp;{row['high']:.2f})"
         cited = f"{{cite:t}}`{source}`" if source else "–"
         text += f"| {words} | {cited} | {effect} | {row['cost']:.2f} | {verdict} |\n"
     return text
