@@ -28,7 +28,8 @@ The limits lie between what small networks on digits showed, each at its extreme
     checkerboard    0.01      below 0.003     above 0.02
     dead            0.8       below 0.02      1
 
-A DCGAN on glyphs crosses those of `doubt` and `spread` in its first hundred rounds, and is well.
+A DCGAN on glyphs crosses those of `doubt` and `spread` in its first hundred rounds, and is well:
+ten of them, 1,200 rounds each, raised no alarm (benchmarks/monitor.py).
 """
 
 import keras
