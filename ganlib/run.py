@@ -108,7 +108,10 @@ def kernel_manager(memory: list[float]) -> type:
     # The kernel runs in the notebook's folder, but a relative folder of data is meant from here.
     data = os.environ.get("GANLIB_DATA")
     environment = {"GANLIB_DATA": os.path.abspath(data)} if data else {}
-    quiet = ["--log-level=CRITICAL"]  # an interrupted kernel logs a traceback of its own
+    quiet = [  # tracebacks of its own that a kernel logs when it is interrupted, or as it ends
+        "--log-level=CRITICAL",
+        "--IPKernelApp.exec_lines=__import__('logging').getLogger('tornado').setLevel('CRITICAL')",
+    ]
 
     class ThisInterpreter(AsyncKernelManager):
         @property
@@ -136,6 +139,7 @@ class WholeLines:
         *lines, self.rest = (self.rest + text).split("\n")
         for line in lines:
             tqdm.write(line, file=self.stream)
+        self.stream.flush()  # a file or a pipe would keep it until the end
 
     def flush(self) -> None:
         """Do nothing: the bar would be drawn over half a line."""

@@ -278,9 +278,13 @@ def completed(tmp_path_factory):
 
 
 def environment():
-    """Return an environment in which a subprocess elsewhere finds this ganlib."""
+    """Return an environment in which a subprocess elsewhere finds this ganlib.
+
+    It buffers what it prints, as anybody's does: a line that is shown at once has been flushed.
+    """
     path = os.pathsep.join([str(Path(run.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    return dict(os.environ) | {"PYTHONPATH": path.rstrip(os.pathsep)}
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return given | {"PYTHONPATH": path.rstrip(os.pathsep)}
 
 
 def test_results_are_in_a_folder_named_after_the_run(completed):
@@ -453,7 +457,7 @@ def test_an_interrupt_keeps_the_notebook(tmp_path):
         _, err = process.communicate(timeout=30)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert err.splitlines()[-1].startswith("Interrupted. The notebook so far is outputs/chapter")
     assert "Traceback" not in err
     assert record(tmp_path / "outputs" / "chapter")["status"] == "interrupted"
