@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ganlib import backend, data, health
+from ganlib import backend, checks, data, health
 from ganlib.resume import Checkpoint
 
 __all__ = ["Checkpoint", "Grids", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
@@ -167,7 +167,11 @@ class Monitor(keras.callbacks.Callback):
 
 
 class StopAfter(keras.callbacks.Callback):
-    """End the training cleanly once it has run for `seconds`; 0 means never."""
+    """End the training cleanly once it has run for `seconds`; 0 means never.
+
+    What `check` claims of a training was tested with one that ran to its end: after a stop a claim
+    that fails is marked and raises nothing (`ganlib.checks.untested`).
+    """
 
     def __init__(self, seconds):
         super().__init__()
@@ -179,6 +183,7 @@ class StopAfter(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self.seconds and time.monotonic() - self.start > self.seconds:
             self.model.stop_training = True
+            checks.untested(f"a training was stopped after {self.seconds:g} s")
 
 
 class HealthMonitor(keras.callbacks.Callback):

@@ -1,16 +1,76 @@
-"""Claims that run: `check` prints a claim that holds and stops the chapter at one that does not."""
+"""Claims that run: `check` prints a claim that holds and stops the chapter at one that does not.
+
+A claim about a training is meant for the settings that it was tested with. `settings` names them,
+once in a chapter, and elsewhere a claim that fails is marked and stops nothing:
+
+    settings(globals(), tested={"dataset": "glyphs", "steps": 800}, least={"steps": 1})
+"""
+
+import sys
 
 import numpy as np
+
+_untested: list[str] = []  # why a claim that fails here says nothing against the text
 
 
 class ClaimFailed(AssertionError):
     """A claim of the text that the numbers do not bear out."""
 
 
+def settings(values: dict, *, tested: dict, least=None, most=None) -> None:
+    """Say which parameters the claims that follow were tested with, and what each of them may be.
+
+    With other values, or once `untested` was called, a claim that fails prints "– not here: ..."
+    with its number, and the chapter goes on.
+
+    Args:
+        values: the parameters as they are, `globals()` in a notebook.
+        tested: the values that the claims were tested with, by name.
+        least, most: the smallest and the largest value that a parameter can have, by name.
+            `ganlib.run` reads them from the notebook before it starts anything.
+
+    Raises:
+        ValueError: a value is out of its bounds.
+    """
+    problem = out_of_bounds(values, least or {}, most or {})
+    if problem:
+        raise ValueError(problem)
+    _untested.clear()
+    others = [name for name in tested if values[name] != tested[name]]
+    if others:
+        here, there = (
+            ", ".join(f"{name} = {given[name]!r}" for name in others) for given in (values, tested)
+        )
+        untested(f"this run has {here}, and claims were tested with {there}")
+
+
+def untested(reason: str) -> None:
+    """From here on a claim that fails is marked "– not here", because of `reason`, and no error."""
+    if reason not in _untested:
+        _untested.append(reason)
+        _say(f"Claims that fail from here on stop nothing: {reason}.")
+
+
+def out_of_bounds(values: dict, least: dict, most: dict) -> str | None:
+    """A sentence on the first of `values` that is below its `least` or above its `most`, or None.
+
+    Not a number is out of any bounds.
+    """
+    for bounds, word, within in (
+        (least, "least", lambda value, bound: value >= bound),
+        (most, "most", lambda value, bound: value <= bound),
+    ):
+        for name, bound in bounds.items():
+            if name in values and not within(values[name], bound):
+                return f"{name} must be at {word} {bound}, not {values[name]!r}."
+    return None
+
+
 def check(claim: str, value, *, equals=None, tol=0.0, above=None, below=None) -> None:
     """Print "✓ claim" if `value` meets every bound given, or raise `ClaimFailed` with the number.
 
-    The printed line holds no number, so that notebooks compare equal on any machine.
+    The printed line holds no number, so that notebooks compare equal on any machine. With other
+    settings than the claim was tested with (`settings`), a failure is printed and not raised.
 
     Args:
         claim: what the text says, as a plain sentence.
@@ -25,8 +85,22 @@ def check(claim: str, value, *, equals=None, tol=0.0, above=None, below=None) ->
         ClaimFailed: names the number that failed; in an array, the worst and its index.
         ValueError: there is nothing to compare with, or nothing to compare.
     """
+    try:
+        _demand(claim, value, equals, tol, above, below)
+    except ClaimFailed as failure:
+        if not _untested:
+            raise ClaimFailed(f"✗ {failure}") from None
+        _say(f"– not here: {failure}")
+    else:
+        _say(f"✓ {claim}")
+
+
+def _demand(claim, value, equals, tol, above, below):
+    """Raise `ClaimFailed`, or ValueError, unless `value` meets the bounds."""
     array = _array(value)
     if array.size == 0:
+        if _untested:
+            raise ClaimFailed(f"{claim}: there is nothing to check")
         raise ValueError(f"the claim {claim!r} has no value to check: the array is empty")
     if equals is None and above is None and below is None:
         if array.dtype != bool:
@@ -34,7 +108,6 @@ def check(claim: str, value, *, equals=None, tol=0.0, above=None, below=None) ->
                 f"the claim {claim!r} needs equals=, above= or below=, or a truth value"
             )
         _require(claim, array, ~array, "is not true")
-        print(f"✓ {claim}")
         return
 
     array = array.astype(float)
@@ -56,7 +129,6 @@ def check(claim: str, value, *, equals=None, tol=0.0, above=None, below=None) ->
         _require(
             claim, array, np.where(array < target, 0, array - target + 1), "is not below", target
         )
-    print(f"✓ {claim}")
 
 
 def _array(value) -> np.ndarray:
@@ -85,9 +157,9 @@ def _require(claim, array, excess, words, target=None):
     where = f" at [{', '.join(str(int(i)) for i in index)}]" if array.ndim else ""
     if target is None:
         found = bool(array[index]) if array.dtype == bool else f"{array[index]:.4g}"
-        raise ClaimFailed(f"✗ {claim}: {found}{where} {words}")
+        raise ClaimFailed(f"{claim}: {found}{where} {words}")
     found, bound = _tell_apart(array[index], target[index])
-    raise ClaimFailed(f"✗ {claim}: {found}{where} {words} {bound}")
+    raise ClaimFailed(f"{claim}: {found}{where} {words} {bound}")
 
 
 def _tell_apart(a, b) -> tuple[str, str]:
@@ -97,3 +169,9 @@ def _tell_apart(a, b) -> tuple[str, str]:
         if texts[0] != texts[1]:
             break
     return texts
+
+
+def _say(text):
+    """Print, with a question mark for what the terminal's encoding lacks."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))

@@ -1,8 +1,17 @@
+import io
+
 import numpy as np
 import pytest
 from keras import ops
 
-from ganlib.checks import ClaimFailed, check
+from ganlib import checks
+from ganlib.checks import ClaimFailed, check, settings
+
+
+@pytest.fixture(autouse=True)
+def tested_settings():
+    yield
+    checks._untested.clear()
 
 
 @pytest.mark.parametrize(
@@ -68,3 +77,70 @@ def test_a_bound_that_is_nan_fails():
 def test_a_claim_that_compares_nothing_is_an_error_of_its_own(value, bounds, sentence):
     with pytest.raises(ValueError, match=sentence):
         check("c", value, **bounds)
+
+
+def test_with_the_settings_that_were_tested_a_claim_that_fails_stops(capsys):
+    settings({"dataset": "glyphs", "steps": 8}, tested={"dataset": "glyphs", "steps": 8})
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ClaimFailed):
+        check("c", 1, above=2)
+
+
+@pytest.mark.parametrize("value", [1, np.nan, []])
+def test_with_other_settings_it_is_marked_and_the_chapter_goes_on(capsys, value):
+    settings({"dataset": "cats", "steps": 8}, tested={"dataset": "glyphs", "steps": 8})
+    sentence = capsys.readouterr().out
+    assert "dataset = 'cats'" in sentence
+    assert "dataset = 'glyphs'" in sentence
+    assert "steps" not in sentence
+    check("it is so", value, above=2)
+    assert capsys.readouterr().out.startswith("– not here: it is so: ")
+    check("it is so", 3, above=2)
+    assert capsys.readouterr().out == "✓ it is so\n"
+
+
+def test_settings_hold_until_the_next_ones():
+    settings({"steps": 1}, tested={"steps": 8})
+    settings({"steps": 8}, tested={"steps": 8})
+    with pytest.raises(ClaimFailed):
+        check("c", 1, above=2)
+
+
+def test_a_reason_is_said_once(capsys):
+    for _ in range(3):
+        checks.untested("a training was stopped after 2 s")
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_a_misuse_is_an_error_with_any_settings():
+    checks.untested("a reason")
+    with pytest.raises(ValueError, match="needs equals="):
+        check("c", 0.7)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"steps": 0}, "steps must be at least 1, not 0."),
+        ({"steps": float("nan")}, "steps must be at least 1, not nan."),
+        ({"share": 0.95}, "share must be at most 0.9, not 0.95."),
+    ],
+)
+def test_a_value_out_of_its_bounds_is_refused(values, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        settings(values, tested={}, least={"steps": 1, "share": 0.1}, most={"share": 0.9})
+
+
+def test_the_bounds_themselves_are_allowed():
+    bounds = {"least": {"steps": 1, "share": 0.1}, "most": {"share": 0.9}}
+    settings({"steps": 1, "share": 0.1}, tested={}, **bounds)
+    settings({"steps": 9, "share": 0.9}, tested={}, **bounds)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_claims_are_printed_in_any_encoding(monkeypatch, encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", stream)
+    check("größer als ½", 1, above=0)
+    stream.flush()
+    assert "gr" in stream.buffer.getvalue().decode(encoding)
