@@ -1,29 +1,138 @@
-"""What an image chapter leaves behind when it is given a folder."""
+"""What an image chapter leaves behind when it is given a folder.
 
+`ready` comes before the training, `save` after it and before anything is scored, `record` with each
+score. With `output_dir=""` they do nothing. Every file is written whole or not at all.
+"""
+
+import contextlib
 import json
+import math
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
+_begun: set[Path] = (
+    set()
+)  # folders whose metrics.json is this run's; in others it is an older one's
 
-def save(output_dir, generator, images, labels=None, **measured):
-    """Write `samples.npz`, `samples.png`, `generator.keras` and `metrics.json` into a folder.
 
-    Args:
-        output_dir: the folder, made if it is missing; with "" nothing is written.
-        generator: keras.Model.
-        images: uint8 (N, H, W, C). labels: int (N,) or None.
-        measured: numbers, lists and strings for `metrics.json`.
+def ready(output_dir) -> None:
+    """Make the folder and write a little into it, so that one that takes nothing is known early.
+
+    Raises:
+        ValueError: it cannot be made, or no file can be written there.
     """
     if not output_dir:
         return
-    from ganlib.plots import save_grid
+    folder = Path(output_dir).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(2**16))
+    except OSError as error:
+        why = "it is a file" if folder.is_file() else error.strerror
+        raise ValueError(
+            f"Nothing can be written to the folder {folder} ({why}): set output_dir to another."
+        ) from None
+    _begun.discard(folder)
 
+
+def save(output_dir, generator, images, labels=None, **measured) -> None:
+    """Write `samples.npz`, `samples.png` and `generator.keras` into the folder, over older ones.
+
+    A generator that cannot be saved, such as one without `get_config`, leaves its weights in
+    `generator.weights.h5`, and a line says so.
+
+    Args:
+        output_dir: the folder, made if it is missing.
+        generator: keras.Model.
+        images: uint8 (N, H, W, C). labels: int (N,) or None.
+        measured: what `record` gets.
+    """
+    if not output_dir:
+        return
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {"images": images} if labels is None else {"images": images, "labels": labels}
-    np.savez_compressed(folder / "samples.npz", **arrays)
-    save_grid(folder / "samples.png", images[:100], columns=20, zoom=2)
-    text = json.dumps(measured, indent=2, sort_keys=True, default=float)
-    (folder / "metrics.json").write_text(text + "\n")
-    generator.save(folder / "generator.keras")
+    with _whole(folder / "samples.npz") as part:
+        np.savez_compressed(part, **arrays)
+    with _whole(folder / "samples.png") as part:
+        _picture(part, images)
+    _save_generator(folder, generator)
+    if measured:
+        record(output_dir, **measured)
+
+
+def record(output_dir, **measured) -> None:
+    """Write what was measured into `metrics.json`, beside what this run recorded before.
+
+    Args:
+        output_dir: the folder, made if it is missing.
+        measured: numbers, text, None, arrays, and lists and dicts of them. NaN and infinity, which
+            JSON lacks, become null; anything else its text.
+    """
+    if not output_dir:
+        return
+    folder = Path(output_dir).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    file, before = folder / "metrics.json", {}
+    if folder in _begun:
+        with contextlib.suppress(OSError, ValueError):
+            before = json.loads(file.read_text(encoding="utf-8"))
+    text = json.dumps(before | _plain(measured), indent=2, sort_keys=True, allow_nan=False)
+    with _whole(file) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+    _begun.add(folder)
+
+
+@contextlib.contextmanager
+def _whole(file):
+    """Give a name to write to, and move what is there to `file` if all went well."""
+    part = file.with_name(f"part-{os.getpid()}-{file.name}")  # Keras wants the ending
+    try:
+        yield part
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _picture(file, images):
+    """Up to 100 images, as they are drawn elsewhere or twice as large where they are small."""
+    from ganlib.plots import save_grid
+
+    shown = images[:100]
+    width = np.shape(shown)[2]
+    columns = min(len(shown), max(5, min(20, 1280 // width)))
+    save_grid(file, shown, columns=columns, zoom=2 if width <= 64 else 1)
+
+
+def _save_generator(folder, generator):
+    try:
+        with _whole(folder / "generator.keras") as part:
+            generator.save(part)
+            return
+    except OSError:  # a full disk: nothing smaller would fit
+        raise
+    except Exception as error:  # whatever a layer of the reader's own raises
+        reason = " ".join(str(error).split())[:200]
+    with _whole(folder / "generator.weights.h5") as part:
+        generator.save_weights(part)
+    print(f"generator.weights.h5 has the weights alone, since Keras cannot save all: {reason}")
+
+
+def _plain(value):
+    """`value` as JSON can hold it."""
+    if hasattr(value, "detach"):  # a PyTorch tensor that carries a gradient, or lies on a GPU
+        value = value.detach().cpu()
+    if hasattr(value, "__array__"):
+        value = np.asarray(value)
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
