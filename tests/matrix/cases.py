@@ -1,0 +1,48 @@
+"""The cases of the matrix: a chapter, a kind of data, a budget."""
+
+import itertools
+import os
+from pathlib import Path
+
+from pictures import FOLDERS
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+
+# The parameters that make each chapter as short as it can be.
+SMALL = {
+    "dcgan": {"ablation_steps": 2},
+    "wgan_lsgan": {},
+    "evaluation": {},
+    "conditional": {"table_steps": 2, "width": 8},
+    "biggan": {},
+    "training_tricks": {"points_steps": 2, "width": 8},
+    "training_doctor": {"few": 40, "all_images": 100, "search_steps": 2, "width": 8},
+}
+N_SAMPLES = 100
+
+STEPS = {"few-steps": {"steps": 2}, "max-seconds": {"max_seconds": 0.01}}
+
+NOT_SQUARE = ("30x45", "32x64")
+DATA = (*FOLDERS, "digits")
+if os.environ.get("GANLIB_DATA") and (Path(os.environ["GANLIB_DATA"]) / "mnist.npz").exists():
+    DATA += ("mnist",)
+
+# These need labels, and say so before they train anything.
+NEED_LABELS = ("conditional", "biggan", "evaluation")
+
+ALL = tuple(itertools.product(SMALL, DATA, STEPS))
+
+
+def may_refuse(case) -> bool:
+    """Whether the case can end with a sentence instead of a run."""
+    chapter, kind, _ = case
+    return kind == "no-classes" and chapter in NEED_LABELS
+
+
+def parameters(case, dataset, output_dir) -> dict:
+    """What is injected after the parameters' cell."""
+    chapter, kind, budget = case
+    given = {"dataset": str(dataset), "output_dir": str(output_dir), "n_samples": N_SAMPLES}
+    if kind in NOT_SQUARE:
+        given["image_size"] = kind
+    return given | SMALL[chapter] | STEPS[budget]
