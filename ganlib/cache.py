@@ -14,18 +14,24 @@ import numpy as np
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def folder() -> Path:
-    """Where data sets are kept: `$GANLIB_DATA`, or "ganlib" in the user's cache folder."""
-    if os.environ.get("GANLIB_DATA"):
-        return Path(os.environ["GANLIB_DATA"]).expanduser()
-    home = Path.home()
+def folder() -> Path | None:
+    """Where data sets are kept: `$GANLIB_DATA`, or the user's cache folder."""
+    given = os.environ.get("GANLIB_DATA")
+    return Path(os.path.expanduser(given)) if given else user()
+
+
+def user() -> Path | None:
+    """ "ganlib" in the user's cache folder, for what is made on the way; None without a home."""
+    home = os.path.expanduser("~")  # unlike Path.home() no error where there is none
     if sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+        cache = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
     elif sys.platform == "darwin":
-        cache = home / "Library" / "Caches"
+        cache = os.path.join(home, "Library", "Caches")
     else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return cache / "ganlib"
+        cache = os.environ.get("XDG_CACHE_HOME", "")
+        if not os.path.isabs(cache):  # to be ignored, says its specification
+            cache = os.path.join(home, ".cache")
+    return Path(cache, "ganlib") if os.path.isabs(cache) else None
 
 
 def digest(*arrays) -> str:
@@ -56,13 +62,16 @@ def save(file: Path, **arrays) -> None:
 def keep(name: str, arrays: list) -> None:
     """Keep arrays that took long to make, under a name that says all that they depend on."""
     numbered = {f"array_{i}": array for i, array in enumerate(arrays)}
-    save(folder() / f"{name}.npz", **numbered, digest=np.array(digest(*arrays)))
+    if place := user():
+        save(place / f"{name}.npz", **numbered, digest=np.array(digest(*arrays)))
 
 
 def kept(name: str) -> list | None:
     """The arrays kept under that name, or None if they are not there or damaged."""
+    if not (place := user()):
+        return None
     try:
-        with open(folder() / f"{name}.npz", "rb") as stream, np.load(stream) as stored:
+        with open(place / f"{name}.npz", "rb") as stream, np.load(stream) as stored:
             arrays = [stored[f"array_{i}"] for i in range(len(stored.files) - 1)]
             return arrays if str(stored["digest"]) == digest(*arrays) else None
     except UNREADABLE:

@@ -48,7 +48,7 @@ def untested(reason: str) -> None:
     """From here on a claim that fails is marked "– not here", because of `reason`, and no error."""
     if reason not in _untested:
         _untested.append(reason)
-        _say(f"Claims that fail from here on stop nothing: {reason}.")
+        say(f"Claims that fail from here on stop nothing: {reason}.")
 
 
 def out_of_bounds(values: dict, least: dict, most: dict) -> str | None:
@@ -90,9 +90,9 @@ def check(claim: str, value, *, equals=None, tol=0.0, above=None, below=None) ->
     except ClaimFailed as failure:
         if not _untested:
             raise ClaimFailed(f"✗ {failure}") from None
-        _say(f"– not here: {failure}")
+        say(f"– not here: {failure}")
     else:
-        _say(f"✓ {claim}")
+        say(f"✓ {claim}")
 
 
 def _demand(claim, value, equals, tol, above, below):
@@ -171,7 +171,7 @@ def _tell_apart(a, b) -> tuple[str, str]:
     return texts
 
 
-def _say(text):
+def say(text):
     """Print, with a question mark for what the terminal's encoding lacks."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))

@@ -10,9 +10,10 @@ from ganlib import cache
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Every test has an empty folder of its own."""
-    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
+    """Every test has an empty cache folder of its own."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "ganlib"
 
 
 def test_digest_tells_shape_dtype_and_content_apart():
@@ -22,11 +23,41 @@ def test_digest_tells_shape_dtype_and_content_apart():
     assert cache.digest(a.reshape(2, 3).T) == cache.digest(a.reshape(2, 3).T.copy())
 
 
-def test_the_default_folder_is_in_the_users_cache(monkeypatch, tmp_path):
-    monkeypatch.delenv("GANLIB_DATA")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert cache.folder() == tmp_path / "ganlib"
+def test_data_sets_are_kept_where_the_reader_says_or_in_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("GANLIB_DATA", "")
+    assert cache.folder() == cache.user() == tmp_path / "ganlib"
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "sets"))
+    assert cache.folder() == tmp_path / "sets"
+    assert cache.user() == tmp_path / "ganlib"
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {"HOME": "/home/me"}, "/home/me/.cache/ganlib"),
+        ("linux", {"HOME": "/home/me", "XDG_CACHE_HOME": "rel"}, "/home/me/.cache/ganlib"),
+        ("linux", {"HOME": "/home/me", "XDG_CACHE_HOME": "/big"}, "/big/ganlib"),
+        ("darwin", {"HOME": "/Users/me"}, "/Users/me/Library/Caches/ganlib"),
+        ("win32", {"HOME": "/me", "LOCALAPPDATA": "/me/Local"}, "/me/Local/ganlib"),
+        ("win32", {"HOME": "/me"}, "/me/AppData/Local/ganlib"),
+    ],
+)
+def test_each_system_has_a_cache_folder(monkeypatch, platform, variables, expected):
+    monkeypatch.setattr(sys, "platform", platform)
+    for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert str(cache.user()) == expected
+
+
+def test_without_a_home_nothing_is_kept_and_nothing_fails(monkeypatch):
+    for name in ("XDG_CACHE_HOME", "GANLIB_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cache.os.path, "expanduser", lambda path: path)  # what it then does
+    assert cache.user() is cache.folder() is None
+    cache.keep("numbers", [np.arange(5)])
+    assert cache.kept("numbers") is None
 
 
 def test_what_is_kept_comes_back_and_what_is_damaged_does_not(folder):

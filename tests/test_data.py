@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganlib import batches, cache, data
+from ganlib import batches, cache, data, stored
 
 GIVEN_FOLDER = os.environ.get("GANLIB_DATA", "")
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Every test has an empty data folder of its own."""
+    """Every test has an empty data folder and an empty cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 
@@ -61,16 +62,17 @@ def test_glyphs_know_their_class_and_typeface():
     assert (data.load("glyphs", n=36, seed=1).images != glyphs.images).any()
 
 
-def test_glyphs_are_kept_and_a_damaged_copy_is_drawn_again(folder, monkeypatch):
+def test_glyphs_are_kept_and_a_damaged_copy_is_drawn_again(folder, tmp_path, monkeypatch):
     first = data.load("glyphs", n=20).images
-    (kept,) = folder.iterdir()  # one file, no leftover part
+    assert not folder.exists()  # it belongs to the data sets, and may be shared
+    (kept,) = (tmp_path / "cache" / "ganlib").iterdir()  # one file, no leftover part
     with monkeypatch.context() as patch:
         patch.setattr(data.glyphs, "draw", None)  # would fail if it were called
         assert (data.load("glyphs", n=20).images == first).all()
     kept.write_bytes(kept.read_bytes()[:-100])
     assert (data.load("glyphs", n=20).images == first).all()
-    with np.load(kept) as stored:
-        arrays = dict(stored)
+    with np.load(kept) as file:
+        arrays = dict(file)
     arrays["array_0"] = 255 - arrays["array_0"]  # a sound file with other images
     np.savez(kept, **arrays)
     assert (data.load("glyphs", n=20).images == first).all()
@@ -78,7 +80,7 @@ def test_glyphs_are_kept_and_a_damaged_copy_is_drawn_again(folder, monkeypatch):
 
 def test_a_folder_that_takes_no_files_is_no_error(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "file" / "below"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "below"))
     assert len(data.load("glyphs", n=5)) == 5
 
 
@@ -111,10 +113,10 @@ def test_take_and_split_keep_labels_with_their_images():
             r"no data set 'mnits' \(did you mean mnist.*glyphs, digits, mn",
         ),
         (lambda: data.load("zzz"), "no data set 'zzz': the names are glyphs, digits"),
-        (lambda: data.load("glyphs", size=3), "no option 'size': its options are n"),
+        (lambda: data.load("glyphs", sise=3), "no option 'sise': its options are size, n"),
         (
             lambda: data.load("digits", split="test"),
-            r"it has none; .split\(0.2\) sets images apart",
+            r"its options are size; .split\(0.2\) sets images apart",
         ),
         (lambda: data.load("mnist", split="val"), "no split 'val': use 'train' or 'test'"),
         (lambda: data.load("glyphs", n=0), "n >= 1"),
@@ -296,8 +298,8 @@ def fake(monkeypatch, **known):
         "y_test": np.arange(20, dtype=np.uint8) % 10,
     }
     known = known or {"digest": cache.digest(*arrays.values())}
-    stored = data._Stored((28, 28, 1), (60, 20), tuple("0123456789"), **known)
-    monkeypatch.setitem(data._STORED, "mnist", stored)
+    kept = stored.Stored((28, 28, 1), (60, 20), tuple("0123456789"), **known)
+    monkeypatch.setitem(stored.STORED, "mnist", kept)
     return arrays
 
 
@@ -314,8 +316,8 @@ def test_without_network_one_sentence_says_where_to_put_the_file(folder, monkeyp
         data.load("mnist")
     assert str(error.value) == (
         f"mnist is not in {folder} and could not be downloaded (URL fetch failure on "
-        "https://example.org: None -- no route to host): put mnist.npz (arrays x_train, y_train, "
-        "x_test, y_test) there, or set GANLIB_DATA to the folder that holds it"
+        "https://example.org: None -- no route to host): put mnist.npz there, or set GANLIB_DATA "
+        "to the folder that holds mnist.npz (arrays x_train, y_train, x_test, y_test)"
     )
     assert error.value.__suppress_context__
 
@@ -415,7 +417,7 @@ def test_without_a_digest_shapes_classes_and_pixels_are_verified(folder, monkeyp
     total = int(arrays["x_train"].sum(dtype=np.int64))
 
     def problem(**changed):
-        return data._difference("mnist", {**arrays, **changed})
+        return stored._difference("mnist", {**arrays, **changed})
 
     assert f"sum to 0, found {total}" in problem()
     fake(monkeypatch, pixel_sum=total)
@@ -517,8 +519,8 @@ def test_bad_folders_get_one_sentence(pictures, tmp_path):
     (tmp_path / "empty" / "sub").mkdir(parents=True)
     with pytest.raises(ValueError, match="empty holds no image"):
         data.load(tmp_path / "empty")
-    with pytest.raises(ValueError, match="size=0 and channels=3"):
-        data.load(pictures, size=0)
+    with pytest.raises(ValueError, match="channels=2: it is 1"):
+        data.load(pictures, channels=2)
     (pictures / "loose.png").write_bytes((pictures / "dark" / "0.png").read_bytes())
     with pytest.raises(ValueError, match="both images and subfolders"):
         data.load(pictures)

@@ -106,7 +106,7 @@ def test_classifier_says_what_is_wrong(digits):
     images = digits.images
     with pytest.raises(ValueError, match="needs labels"):
         Classifier(data.Dataset("mine", images))
-    some = digits._subset(np.flatnonzero((digits.labels != 3) & (digits.labels != 8)))
+    some = digits.subset(np.flatnonzero((digits.labels != 3) & (digits.labels != 8)))
     with pytest.raises(ValueError, match="'digits'.* has none of '3', '8'"):
         Classifier(some)
     classifier = Classifier(digits, epochs=0)
@@ -185,7 +185,7 @@ def test_inception_refuses_other_channels(small_inception):
 
 def test_score_with_a_classifier(digits):
     everything = data.load("digits")
-    held_out = everything._subset(np.arange(300, 700))
+    held_out = everything.subset(np.arange(300, 700))
     classifier = Classifier(digits, epochs=10)
     good = score(digits, held_out.images, classifier, seed=3)
     assert list(good) == (

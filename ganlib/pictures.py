@@ -1,0 +1,188 @@
+"""One picture: what a size is, what a file's header says, and its pixels as uint8, upright.
+
+Pixels are what the file says, brightness as well as orientation: 16 bits become 8, floats count
+from 0 (black) to 1 (white), and what does not say what is white is refused. Colour profiles and
+gamma are left aside, and of a moving picture the first frame is taken.
+"""
+
+import contextlib
+import functools
+import operator
+import re
+
+import numpy as np
+from PIL import Image, ImageOps
+
+_GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
+# What Pillow recognises, but is no picture of pixels, or a measurement that names no white.
+_NO_PICTURES = {"BUFR", "EPS", "FITS", "GRIB", "HDF5", "MPEG", "WMF"}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class _Refused(ValueError):
+    """One sentence on a file that names it."""
+
+
+def size_of(size) -> tuple[int, int] | None:
+    """(height, width) from a number 64, a text "64" or "32x64", or a pair (32, 64).
+
+    None, 0 and "" leave the size open: None. Raises ValueError for anything else.
+    """
+    if size is None or isinstance(size, str) and not size.strip():
+        return None
+    try:
+        if isinstance(size, str):
+            sides = tuple(int(side) for side in re.split("[x×]", size.lower()))
+        else:
+            sides = tuple(map(operator.index, size if np.iterable(size) else [size]))
+    except (TypeError, ValueError):
+        sides = ()
+    if sides in ((0,), (0, 0)) and size is not False:
+        return None
+    if len(sides) not in (1, 2) or min(sides) < 1 or isinstance(size, bool):
+        raise ValueError(
+            f"size={size!r} is no size of an image: give its side in pixels (64), "
+            'height x width ("32x64" or (32, 64)), or 0 to leave it open'
+        )
+    return sides if len(sides) == 2 else sides * 2
+
+
+def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8 images (N, H, W, C), cropped in the middle to the form of `size`, (N, *size, C)."""
+    result = np.empty((len(images), *size, images.shape[-1]), np.uint8)
+    for i, image in enumerate(images):
+        for channel in range(images.shape[-1]):
+            plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
+            result[i, ..., channel] = np.asarray(_fit(plane, size))
+    return result
+
+
+def _fit(image, size):
+    return ImageOps.fit(image, size[::-1], Image.Resampling.LANCZOS)
+
+
+@functools.cache
+def suffixes() -> frozenset[str]:
+    """How the names of pictures end, in small letters, with the dot."""
+    known = Image.registered_extensions().items()
+    # Pillow opens MPO, several JPEGs in one file, by way of JPEG.
+    return frozenset(suffix for suffix, name in known if name in {*_formats(), "MPO"})
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in Image.ID if name not in _NO_PICTURES)
+
+
+@contextlib.contextmanager
+def _opening(path):
+    """The picture at `path`. Whatever fails here is one sentence that names the file."""
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            yield image
+    except _Refused:
+        raise
+    except (MemoryError, Image.DecompressionBombError):
+        problem = "is too large an image to be read: make it smaller or take it out"
+    except Exception as error:  # what a decoder raises at damage is nowhere said
+        reason = getattr(error, "strerror", None)  # the system's own: no such file, not allowed
+        if reason:
+            problem = f"cannot be read ({reason}): see to it or take it out"
+        else:
+            problem = "is not an image that can be read: repair it or take it out"
+    else:
+        return
+    raise _Refused(f"{path} {problem}")
+
+
+def header(path) -> tuple[int, int, bool]:
+    """(height, width, is it grey) of the picture at `path`, upright; its pixels are not read.
+
+    Raises ValueError, one sentence, where the file does not start as an image does, or does not
+    say what is white.
+    """
+    with _opening(path) as image:
+        if image.mode == "I":
+            _check_whole_numbers(path, image)
+        width, height = image.size
+        # A TIFF says its size upright. Where sides are equal or long no one needs to know.
+        if height != width <= 64 >= height and image.format != "TIFF" and _orientation(image) > 4:
+            width, height = height, width
+        return height, width, _is_grey(image)
+
+
+def read(path, size: tuple[int, int], channels: int) -> np.ndarray:
+    """The picture at `path`, upright, cropped in the middle: uint8 (*size, channels).
+
+    Raises ValueError, one sentence, if it cannot be read or does not say what is white.
+    """
+    with _opening(path) as file:
+        file.load()
+        image = _eight_bits(path, file)
+        # A TIFF was turned as it was loaded, and says nothing now.
+        turn = _TURNS.get(_orientation(file))
+        image = image if turn is None else image.transpose(turn)
+        if image.has_transparency_data:
+            # Where it is transparent, the page would be seen: white.
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        if image.mode != "L":
+            image = image.convert("RGB")  # from LAB there is no other way to grey
+        image = _fit(image.convert("L" if channels == 1 else "RGB"), size)
+        return np.asarray(image).reshape(*size, channels)
+
+
+def _orientation(image) -> int:
+    """As EXIF has it, 1 to 8; 1 where that cannot be read."""
+    try:
+        # Of the base class: that of PNG would read the pixels.
+        return Image.Image.getexif(image).get(0x0112, 1)
+    except Exception:  # damaged data beside the picture, which is whole
+        return 1
+
+
+def _is_grey(image) -> bool:
+    if image.mode == "P" and image.palette and image.palette.rawmode == "RGB":
+        colours = np.frombuffer(image.palette.palette, np.uint8)
+        colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
+        return bool((colours == colours[:, :1]).all())
+    return image.mode in _GREY
+
+
+def _check_whole_numbers(path, image):
+    if image.format not in ("PNG", "PPM"):  # both have white at 65535
+        raise _Refused(
+            f"{path} holds whole numbers that do not say what is white: "
+            "convert it to 8 or 16 bits or take it out"
+        )
+
+
+def _eight_bits(path, image):
+    """Whole numbers of 9 to 16 bits, and floats from 0 to 1, as a grey picture of 8 bits."""
+    if image.mode == "F":
+        values = np.asarray(image)
+        if not (values.min() >= 0 and values.max() <= 1):
+            raise _Refused(
+                f"{path} holds numbers from {values.min():g} to {values.max():g}, where 0 is "
+                "black and 1 is white: convert it or take it out"
+            )
+        return Image.fromarray(np.rint(values * 255).astype(np.uint8))
+    if not image.mode.startswith("I"):
+        return image
+    if image.mode == "I":
+        _check_whole_numbers(path, image)
+    bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]  # a TIFF may have 12
+    values = np.asarray(image)
+    levels = (values >> bits - 8).astype(np.uint8)
+    if "transparency" in image.info:
+        levels[values == image.info["transparency"]] = 255
+    return Image.fromarray(levels)

@@ -1,0 +1,144 @@
+"""Data sets kept as NAME.npz: read, or fetched through Keras, and known to be what they say."""
+
+import hashlib
+import socket
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from ganlib import cache, glyphs
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A data set kept as NAME.npz, and what tells it from any other.
+
+    The digest of the four arrays where they were at hand; otherwise the sum of the training pixels,
+    from the means that are published to many digits, beside the shapes and the class counts. (Keras
+    checks the archives of MNIST and CIFAR-10 by their hashes, but not that of Fashion-MNIST.)
+    """
+
+    shape: tuple[int, int, int]
+    counts: tuple[int, int]  # training and test images
+    class_names: tuple[str, ...]
+    digest: str | None = None
+    pixel_sum: int | None = None
+
+
+STORED = {
+    "mnist": Stored(
+        (28, 28, 1),
+        (60_000, 10_000),
+        glyphs.DIGITS,
+        digest="06d44f4dfd037acbaab6144b50605a8635690a91df33808fc13ac510e77361bc",
+    ),
+    "fashion_mnist": Stored(
+        (28, 28, 1),
+        (60_000, 10_000),
+        ("T-shirt", "trouser", "pullover", "dress", "coat")
+        + ("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+        pixel_sum=3_431_114_169,
+    ),
+    "cifar10": Stored(
+        (32, 32, 3),
+        (50_000, 10_000),
+        ("airplane", "automobile", "bird", "cat", "deer")
+        + ("dog", "frog", "horse", "ship", "truck"),
+        pixel_sum=18_540_682_003,
+    ),
+}
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def read(name: str) -> dict[str, np.ndarray]:
+    """The arrays x_train, y_train, x_test and y_test of `name`, uint8, labels flat.
+
+    From NAME.npz in the data folder, or fetched and kept there. Raises ValueError for a file with
+    anything else, FileNotFoundError where there is none and none can be fetched.
+    """
+    folder = cache.folder()
+    file = folder and folder / f"{name}.npz"
+    return _read(name, file) if file and file.exists() else _fetch(name, file)
+
+
+def _read(name, file) -> dict[str, np.ndarray]:
+    advice = "move it away to have it fetched again, or put the right file there"
+    try:
+        with np.load(file) as stored:
+            arrays = _canonical({key: stored[key] for key in _ARRAYS})
+    except PermissionError:
+        raise ValueError(f"{file} cannot be read: allow yourself to read it") from None
+    except cache.UNREADABLE:
+        expected = STORED[name].digest
+        raise ValueError(
+            f"{file} is damaged, the arrays {', '.join(_ARRAYS)} cannot be read from it "
+            f"(digest of the arrays: {f'expected {expected}, ' if expected else ''}found none; "
+            f"of the file: {hashlib.sha256(file.read_bytes()).hexdigest()}); {advice}"
+        ) from None
+    problem = _difference(name, arrays)
+    if problem:
+        raise ValueError(f"{file} does not hold {name}: {problem}; {advice}")
+    return arrays
+
+
+def _canonical(arrays) -> dict[str, np.ndarray]:
+    """Labels flat and uint8, whichever way they were stored."""
+    flat = {key: np.asarray(arrays[key]) for key in _ARRAYS}
+    for key in ("y_train", "y_test"):
+        flat[key] = flat[key].reshape(-1).astype(np.uint8)
+    return flat
+
+
+def _difference(name, arrays) -> str | None:
+    """What shows that `arrays` are not the data set `name`, or None."""
+    stored = STORED[name]
+    found = cache.digest(*(arrays[key] for key in _ARRAYS))
+    if stored.digest:
+        return None if found == stored.digest else f"expected digest {stored.digest}, found {found}"
+    for part, count in zip(("train", "test"), stored.counts, strict=True):
+        images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        shape = (count, *stored.shape)
+        if images.dtype != np.uint8 or images.reshape(len(images), -1).shape != (
+            count,
+            np.prod(shape[1:]),
+        ):
+            return f"expected x_{part} to be uint8 {shape}, found {images.dtype} {images.shape}"
+        classes = np.bincount(labels, minlength=10)
+        if classes.tolist() != [count // 10] * 10:
+            return f"expected {count // 10} of each label in y_{part}, found {classes.tolist()}"
+    pixel_sum = int(arrays["x_train"].sum(dtype=np.int64))
+    if pixel_sum != stored.pixel_sum:
+        return (
+            f"expected training pixels that sum to {stored.pixel_sum}, found {pixel_sum} "
+            f"(digest {found})"
+        )
+    return None
+
+
+def _fetch(name, file) -> dict[str, np.ndarray]:
+    """Download through Keras, which verifies its archive, and keep the arrays in `file`, if any."""
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)  # a silent network would otherwise be waited for without end
+    try:
+        (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+    except Exception as error:  # Keras raises a bare Exception
+        raise FileNotFoundError(
+            f"{name} {f'is not in {file.parent} and ' if file else ''}could not be downloaded "
+            f"({first_line(error)}): {f'put {name}.npz there, or ' if file else ''}"
+            f"set GANLIB_DATA to the folder that holds {name}.npz (arrays {', '.join(_ARRAYS)})"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(timeout)
+    arrays = _canonical(dict(zip(_ARRAYS, (x_train, y_train, x_test, y_test), strict=True)))
+    problem = _difference(name, arrays)
+    if problem:
+        raise ValueError(f"what Keras downloaded is not {name}: {problem}")
+    if file:
+        cache.save(file, **arrays)
+    return arrays
+
+
+def first_line(error) -> str:
+    """What an error says, without its second line and those that follow."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
