@@ -28,21 +28,64 @@ def trainable(model):
     "side,steps", [(8, 1), (14, 1), (28, 2), (32, 3), (48, 3), (64, 4), (96, 4), (128, 5)]
 )
 def test_doublings(side, steps):
-    assert dcgan.doublings(side) == steps
+    assert dcgan.doublings((side, side)) == steps
+    for i in (side + 2**steps, 7 * side):
+        assert dcgan.doublings((side, i)) == dcgan.doublings((i, side)) == steps
 
 
-@pytest.mark.parametrize("side", [7, 9, 30, 100 - 1, 3])
-def test_sides_that_do_not_halve_are_refused(side):
-    with pytest.raises(ValueError, match=f"side of {side} pixels.*28, 32, 48 or 64"):
-        dcgan.doublings(side)
+@pytest.mark.parametrize(
+    "size,instead",
+    [((7, 7), "8x8"), ((3, 9), "8x24"), ((30, 30), "28x28"), ((99, 99), "96x96")]
+    + [((30, 45), "28x44"), ((45, 30), "44x28"), ((28, 45), "28x44"), ((32, 60), "32x64")],
+)
+def test_a_size_that_cannot_be_made_is_refused_with_the_nearest(size, instead):
+    says = f"doubles to {size[0]}x{size[1]}: resize the images to {instead}, say"
+    for generator in (dcgan.generator, resnet.generator):
+        with pytest.raises(ValueError, match=says):
+            generator((*size, 1))
 
 
-def test_height_and_width_must_halve_alike():
-    with pytest.raises(ValueError, match="Height 28 and width 64"):
-        dcgan.generator((28, 64, 1))
+def test_nearest_can_be_made_and_keeps_what_can():
+    """Every size up to 70 pixels, against what the definitions allow, found by trying."""
+
+    def made(nearest, height, width):
+        if nearest is biggan.nearest:
+            unit = {28: 4, 32: 8, 64: 16}.get(min(height, width))
+            return unit is not None and max(height, width) % unit == 0
+        for doubled in (2**i for i in range(1, 9)):
+            if height % doubled == width % doubled == 0 and min(height, width) // doubled < 8:
+                return min(height, width) // doubled >= 4
+        return False
+
+    for nearest in (dcgan.nearest, biggan.nearest):
+        for height in range(1, 71):
+            for width in range(1, height + 1):
+                found = nearest((height, width))
+                assert made(nearest, *found)
+                assert (found == (height, width)) == made(nearest, height, width)
+                assert nearest((width, height)) == found[::-1]
+                assert height != width or found[0] == found[1]
 
 
-@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (64, 64, 3), (28, 20, 1)])
+@pytest.mark.parametrize(
+    "size,of_dcgan,of_biggan",
+    [
+        ((5, 5), (8, 8), (28, 28)),
+        ((5, 50), (8, 80), (28, 280)),  # in proportion
+        ((48, 48), (48, 48), (32, 32)),  # 32 and 64 are as near: the smaller
+        ((45, 60), (48, 64), (32, 40)),
+        ((1000, 3000), (1024, 3072), (256, 768)),
+        ((3000, 4000), (3072, 4096), (256, 320)),
+    ],
+)
+def test_nearest_stays_in_proportion(size, of_dcgan, of_biggan):
+    assert dcgan.nearest(size) == resnet.nearest(size) == of_dcgan
+    assert biggan.nearest(size) == of_biggan
+
+
+@pytest.mark.parametrize(
+    "shape", [(28, 28, 1), (32, 32, 3), (64, 64, 3), (28, 20, 1), (32, 64, 3), (44, 28, 1)]
+)
 def test_dcgan_makes_and_takes_images_of_its_shape(shape):
     generator, discriminator = (
         dcgan.generator(shape, latent_dim=5, width=4),
@@ -229,13 +272,15 @@ def test_every_weight_of_a_small_biggan_is_used():
         assert not np.array_equal(old, ops.convert_to_numpy(variable)), variable.path
 
 
-@pytest.mark.parametrize("side", [16, 30, 48, 100, 512])
-def test_biggan_doubles_four_pixels(side):
+@pytest.mark.parametrize(
+    "height,width,instead",
+    [(16, 16, "28x28"), (30, 30, "28x28"), (100, 100, "128x128"), (512, 512, "256x256")]
+    + [(32, 60, "32x64"), (30, 45, "28x44")],
+)
+def test_biggan_doubles_four_pixels(height, width, instead):
     for model in (biggan.generator, biggan.discriminator):
-        with pytest.raises(ValueError, match=f"4 doubled a few times.* not {side}x{side}"):
-            model((side, side, 3), classes=10)
-    with pytest.raises(ValueError, match="square images.* not 32x64"):
-        biggan.generator((32, 64, 3), classes=10)
+        with pytest.raises(ValueError, match=f"make {height}x{width}: .* to {instead}, say"):
+            model((height, width, 3), classes=10)
 
 
 def test_latents_are_cut_into_equal_pieces():

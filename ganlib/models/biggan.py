@@ -8,9 +8,12 @@ spectrally normalised, in both players.
     generator((128, 128, 3), classes=1000)             70,433,988 parameters
     generator((28, 28, 1), classes=10, width=16)       fits a laptop
 
-The images are square, of 32, 64, 128 or 256 pixels: 4 pixels, doubled. MNIST's 28 pixels come from
-7, doubled twice, with no border to crop.
+The shorter side has 32, 64, 128 or 256 pixels: 4 pixels, doubled. MNIST's 28 pixels come from 7,
+doubled twice, with no border to crop. The longer side, if there is one, is any number of pixels,
+doubled as often. `nearest` gives the size to which images of any other are to be resized.
 """
+
+import math
 
 import keras
 from keras import layers
@@ -21,7 +24,7 @@ from ganlib.layers import (
     SelfAttention,
     SpectralNormalization,
 )
-from ganlib.models.dcgan import BATCH_NORM
+from ganlib.models.dcgan import BATCH_NORM, closest
 from ganlib.models.resnet import check_attention, down_block, sum_pooling, up_block
 
 # Channels of the generator's feature maps, coarse to fine, in multiples of `width`. The
@@ -36,6 +39,12 @@ CHANNELS = {
 CHUNK = 20  # latents of a block in the paper: 120 for 128 pixels, 140 for 256
 
 
+def nearest(size):
+    """The (height, width) nearest to `size` that BigGAN can make, as in `dcgan.nearest`; `size`
+    itself if it can: (32, 48) for (45, 60), (28, 28) for anything smaller."""
+    return closest(size, {side: 2 ** (len(maps) - 1) for side, maps in CHANNELS.items()})
+
+
 def generator(
     image_shape,
     classes,
@@ -48,19 +57,20 @@ def generator(
     """[latents (N, latent_dim), labels (N,)] -> images (N, *image_shape), float32 in [-1, 1].
 
     Args:
-        image_shape: (side, side, channels), a side of 28, 32, 64, 128 or 256.
+        image_shape: (height, width, channels), the shorter side 28, 32, 64, 128 or 256.
         latent_dim: cut into equal pieces, one for the first layer and one for each block; by
             default 20 for each.
         width: channels of the finest map from 64 pixels on, a quarter of those of every map below.
         embedding_dim: length of the shared class embedding.
-        attention: the side of the map with self-attention, by default half the image's; 0 for none.
+        attention: the shorter side of the map with self-attention, by default half the image's; 0
+            for none.
         initializer: of the weights.
 
     Raises:
-        ValueError: another side, a latent_dim that cannot be cut, attention where no map is.
+        ValueError: another size, a latent_dim that cannot be cut, attention where no map is.
     """
     first, *others = (width * factor for factor in CHANNELS[_side(image_shape)])
-    side, slots = image_shape[0], 1 + len(others)
+    side, slots = min(image_shape[:2]), 1 + len(others)
     latent_dim = CHUNK * slots if latent_dim is None else latent_dim
     if latent_dim % slots:
         raise ValueError(
@@ -74,9 +84,9 @@ def generator(
     embedded = layers.Embedding(classes, embedding_dim, initializer, name="embedding")(labels)
     piece, *pieces = keras.ops.split(latents, slots, axis=-1)
 
-    start = side >> len(others)
-    dense = layers.Dense(start * start * first, kernel_initializer=initializer)
-    x = layers.Reshape((start, start, first))(SpectralNormalization(dense)(piece))
+    start = (*(length >> len(others) for length in image_shape[:2]), first)
+    dense = layers.Dense(math.prod(start), kernel_initializer=initializer)
+    x = layers.Reshape(start)(SpectralNormalization(dense)(piece))
     conv = _conv(initializer)
     for channels, piece in zip(others, pieces, strict=True):
         condition = layers.Concatenate()([embedded, piece])
@@ -86,7 +96,7 @@ def generator(
             return norm(x, condition)
 
         x = up_block(x, channels, normalise, conv)
-        if x.shape[1] == attention:
+        if min(x.shape[1:3]) == attention:
             x = SelfAttention(spectral_norm=True)(x)
     x = layers.Activation("relu")(layers.BatchNormalization(**BATCH_NORM)(x))
     x = layers.Activation("tanh")(conv(image_shape[-1], 3)(x))
@@ -99,7 +109,7 @@ def discriminator(image_shape, classes, width=96, attention=None, initializer="o
     By default attention sees maps of 64 pixels, or half the image's side where that is less.
     """
     channels = [width * factor for factor in reversed(CHANNELS[_side(image_shape)])]
-    side = image_shape[0]
+    side = min(image_shape[:2])
     # 4 pixels are left for the last block, or 8 (7) of a small image, as in the CIFAR-10 network.
     halvings = len(channels) - 1 if side >= 64 else 2
     attention = min(64, side // 2) if attention is None else attention
@@ -110,7 +120,7 @@ def discriminator(image_shape, classes, width=96, attention=None, initializer="o
     for i, width in enumerate(channels):
         widens = width != x.shape[-1]
         x = down_block(x, width, conv, halve=i < halvings, project=widens, first=i == 0)
-        if x.shape[1] == attention:
+        if min(x.shape[1:3]) == attention:
             x = SelfAttention(spectral_norm=True)(x)
     project = Projection(classes, spectral_norm=True, dtype="float32")
     logits = project(sum_pooling(x), labels)
@@ -118,13 +128,14 @@ def discriminator(image_shape, classes, width=96, attention=None, initializer="o
 
 
 def _side(image_shape):
-    side = image_shape[0]
-    if side not in CHANNELS or image_shape[1] != side:
+    size = tuple(image_shape[:2])
+    if nearest(size) != size:
         raise ValueError(
-            "BigGAN makes square images of 32, 64, 128 or 256 pixels, 4 doubled a few times, or of "
-            f"MNIST's 28, not {image_shape[0]}x{image_shape[1]}: resize or pad the images."
+            "BigGAN's shorter side is 32, 64, 128 or 256 pixels, 4 doubled a few times, or MNIST's "
+            "28, and the longer is doubled as often. It cannot make {}x{}: resize the images to "
+            "{}x{}, say.".format(*size, *nearest(size))
         )
-    return side
+    return min(size)
 
 
 def _conv(initializer):

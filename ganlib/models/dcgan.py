@@ -5,6 +5,10 @@ The generator doubles a map of 4 to 7 pixels by strided convolutions until it ha
 image until at most 4 pixels are left (28, 14, 7, 4). Channels halve and double on the way. Where
 the generator needs fewer than the paper's four doublings, convolutions that keep the size make up
 for its depth.
+
+Of an image that is not square these are the pixels of the shorter side; the longer one doubles and
+halves along with it: 32x64 pixels are a map of 4x8, 28x44 one of 7x11. `nearest` gives the size to
+which images of any other are to be resized.
 """
 
 import math
@@ -23,20 +27,51 @@ def _normal():
 
 
 def doublings(size):
-    """How often a side of 4 to 7 pixels doubles to reach `size` pixels: `doublings(28) == 2`.
+    """How often a map with a shorter side of 4 to 7 pixels doubles to reach `size`, (height,
+    width): `doublings((28, 28)) == doublings((28, 44)) == 2`.
 
     Raises:
         ValueError: no whole number of doublings does.
     """
+    short, long = sorted(size)
     steps = 0
-    while size >= 8 and size % 2 == 0:
-        size, steps = size // 2, steps + 1
-    if not (4 <= size <= 7 and steps):
+    while short >= 8 and short % 2 == 0 and long % 2 ** (steps + 1) == 0:
+        short, steps = short // 2, steps + 1
+    if not (4 <= short <= 7 and steps):
         raise ValueError(
-            f"A side of {size * 2**steps} pixels is not 4, 5, 6 or 7 doubled a few times: resize "
-            "the images to 28, 32, 48 or 64 pixels, say."
+            f"No map with a shorter side of 4, 5, 6 or 7 pixels doubles to {size[0]}x{size[1]}: "
+            "resize the images to {}x{}, say.".format(*nearest(size))
         )
     return steps
+
+
+def nearest(size):
+    """The (height, width) nearest to `size` that the generator can make; `size` itself if it can.
+
+    That is the one `closest` finds: (28, 44) for (30, 45), (8, 8) for anything smaller.
+    """
+    most = max(2, min(size).bit_length())
+    return closest(size, {m << i: 1 << i for i in range(1, most) for m in (4, 5, 6, 7)})
+
+
+def closest(size, units):
+    """The nearest (height, width) whose shorter side is one of `units`, and the longer a multiple
+    of its value there.
+
+    The longer side is in proportion to the shorter, rounded to a multiple. Nearest is where the two
+    together change least, each relative to its length; of two as near, the smaller.
+    """
+    short, long = sorted(size)
+    candidates = [  # in whole numbers, rounded half up
+        (side, (2 * side * long + short * unit) // (2 * short * unit) * unit)
+        for side, unit in units.items()
+    ]
+
+    def change(candidate):  # the sum of both relative changes, as a whole number
+        return abs(candidate[0] - short) * long + abs(candidate[1] - long) * short
+
+    found = min(candidates, key=lambda candidate: (change(candidate), candidate))
+    return found if size[0] <= size[1] else found[::-1]
 
 
 def generator(image_shape, latent_dim=64, width=32, classes=None):
@@ -45,16 +80,15 @@ def generator(image_shape, latent_dim=64, width=32, classes=None):
     With `classes` it takes [latents, labels (N,)]; the labels join the latents, one-hot.
 
     Args:
-        image_shape: (height, width, channels); each side is 4 to 7 pixels doubled at least once.
+        image_shape: (height, width, channels); the shorter side is 4 to 7 pixels doubled at least
+            once, the longer any number of pixels doubled as often.
         width: channels of the last hidden feature map; each smaller map has twice those of the
             next.
+
+    Raises:
+        ValueError: another size.
     """
-    steps = doublings(image_shape[0])
-    if doublings(image_shape[1]) != steps:
-        raise ValueError(
-            f"Height {image_shape[0]} and width {image_shape[1]} need different numbers of "
-            "doublings: crop or resize the images."
-        )
+    steps = doublings(image_shape[:2])
     start = (*(side // 2**steps for side in image_shape[:2]), width * 2 ** (steps - 1))
     inputs, x = _inputs((latent_dim,), classes)
     x = layers.Dense(math.prod(start), use_bias=False, kernel_initializer=_normal())(x)
@@ -101,7 +135,7 @@ def discriminator(image_shape, width=32, classes=None, norm="batch"):
         raise ValueError(f'norm is "batch", "layer", "instance", "spectral" or None, not {norm!r}.')
     wrap = SpectralNormalization if norm == "spectral" else lambda layer: layer
     inputs, x = _inputs(image_shape, classes)
-    for i in range(math.ceil(math.log2(max(image_shape[:2]) / 4))):
+    for i in range(math.ceil(math.log2(min(image_shape[:2]) / 4))):
         normed = norm in norms and i > 0
         conv = layers.Conv2D(
             width * 2**i, 4, 2, "same", use_bias=not normed, kernel_initializer=_normal()

@@ -9,7 +9,11 @@ The published pairs of 32 pixels, each one step from the last:
 
 and the same with `discriminator`, which is always spectrally normalised. On a laptop a `width` of
 32 trains on images of 28 pixels.
+
+The images have the sizes that `dcgan` makes, square or not: `nearest` is the same.
 """
+
+import math
 
 import keras
 from keras import layers
@@ -20,7 +24,9 @@ from ganlib.layers import (
     SelfAttention,
     SpectralNormalization,
 )
-from ganlib.models.dcgan import BATCH_NORM, doublings
+from ganlib.models.dcgan import BATCH_NORM, doublings, nearest
+
+__all__ = ["discriminator", "generator", "nearest"]
 
 
 def up_block(x, width, normalise, conv):
@@ -74,15 +80,16 @@ def generator(
     blocks.
 
     Args:
-        image_shape: (height, width, channels); each side is 4 to 7 pixels doubled at least once,
-            so that 32 pixels take three blocks from 4, and 28 two from 7.
+        image_shape: (height, width, channels); the shorter side is 4 to 7 pixels doubled at least
+            once, so that 32 pixels take three blocks from 4, and 28 two from 7; the longer any
+            number of pixels doubled as often.
         width: channels of every feature map.
-        attention: the side of the feature map with self-attention, if any.
+        attention: the shorter side of the feature map with self-attention, if any.
         spectral_norm: of every Dense and Conv2D.
     """
-    steps = doublings(image_shape[0])
+    steps = doublings(image_shape[:2])
     start = tuple(side // 2**steps for side in image_shape[:2])
-    check_attention(attention, [start[0] * 2**i for i in range(1, steps)])
+    check_attention(attention, [min(start) * 2**i for i in range(1, steps)])
     wrap = SpectralNormalization if spectral_norm else lambda layer: layer
     x = inputs = keras.Input((latent_dim,))
     if classes is not None:
@@ -97,11 +104,11 @@ def generator(
     def conv(width, size):
         return wrap(layers.Conv2D(width, size, padding="same"))
 
-    x = wrap(layers.Dense(start[0] * start[1] * width))(x)
+    x = wrap(layers.Dense(math.prod(start) * width))(x)
     x = layers.Reshape((*start, width))(x)
     for _ in range(steps):
         x = up_block(x, width, normalise, conv)
-        if x.shape[1] == attention:
+        if min(x.shape[1:3]) == attention:
             x = SelfAttention(spectral_norm)(x)
     x = layers.Activation("relu")(layers.BatchNormalization(**BATCH_NORM)(x))
     x = layers.Activation("tanh")(conv(image_shape[-1], 3)(x))
@@ -114,11 +121,12 @@ def discriminator(image_shape=(32, 32, 3), width=128, classes=None, attention=No
     Two blocks halve the image, two more keep its size. With `classes` it takes
     [images, labels (N,)] and ends in a `Projection`. Arguments as for `generator`.
     """
-    check_attention(attention, [image_shape[0] // 2, image_shape[0] // 4])
+    side = min(image_shape[:2])
+    check_attention(attention, [side // 2, side // 4])
     x = inputs = keras.Input(image_shape)
     for i in range(4):
         x = down_block(x, width, _normalised_conv, halve=i < 2, project=i < 2, first=i == 0)
-        if x.shape[1] == attention and i < 2:
+        if min(x.shape[1:3]) == attention and i < 2:
             x = SelfAttention(spectral_norm=True)(x)
     x = sum_pooling(x)
     if classes is None:
@@ -137,7 +145,8 @@ def sum_pooling(x):
 
 
 def check_attention(side, sides):
-    """Raise a ValueError unless self-attention goes to a map of one of these sides, or nowhere."""
+    """Raise a ValueError unless self-attention goes to a map with one of these shorter sides, or
+    nowhere."""
     if side and side not in sides:
         raise ValueError(
             f"No feature map has a side of {side}: attention can go to "
