@@ -9,6 +9,7 @@ One training shows little: what a trick does has to stand out from what the seed
 """
 
 import time
+import warnings
 import weakref
 
 import keras
@@ -26,6 +27,8 @@ class Lab:
     whatever labs: the trainings of its other seeds, and of variants that only `change` what it
     built, go on with the traced one, from the weights and seeds that a new one would have had. The
     trace is not part of anyone's seconds.
+
+    A training whose `score` raises has a row without scores, and a warning says why.
 
     Args:
         score: function of a trained GAN to a dict of numbers, such as `scores` makes for images.
@@ -70,10 +73,23 @@ class Lab:
                 verbose=0,
             )
             row = {"variant": variant, "seed": int(seed), "seconds": time.monotonic() - start}
-            self.table.append(row | _plain(self.score(gan)))
             if len(gan.generator.inputs) == 1:
                 self.samples.setdefault(variant, gan.sample(20, seed=1))
+            self.table.append(row)
+            row |= self._scores(row, gan)
         return gan
+
+    def _scores(self, row, gan):
+        """What `score` gives; nothing if it raises, for that is no reason to lose the trainings."""
+        try:
+            return _plain(self.score(gan))
+        except Exception as error:
+            warnings.warn(
+                f"No scores of {row['variant']!r}, seed {row['seed']}: "
+                f"{type(error).__name__}: {data.first_line(error)}",
+                stacklevel=3,
+            )
+            return {}
 
     def _start(self, build, batches, seed):
         """The traced GAN of `build` with the state of a new one of this seed."""
@@ -88,36 +104,49 @@ class Lab:
         return gan
 
     def column(self, variant, name):
-        """The scores of that name of a variant, float (trainings,)."""
+        """The scores of that name of a variant, float (trainings,), NaN where one has none."""
         return column(self.table, variant, name)
 
     def show(self, *names):
-        """Print the medians of these scores, a line a variant, and the first one's range."""
+        """Print the medians of these scores, a line a variant, and the first one's range.
+
+        A score that no training has is left out; a dash is for variants that lack it in some.
+        """
         show(self.table, *names)
 
 
 def column(table, variant, name):
     """`Lab.column` of any table, such as one of a file."""
-    return np.array([row[name] for row in table if row["variant"] == variant], float)
+    return np.array([row.get(name, np.nan) for row in table if row["variant"] == variant], float)
 
 
 def show(table, *names):
     """`Lab.show` of any table."""
-    lines = [["", names[0], "range", *names[1:]]]
-    for variant in dict.fromkeys(row["variant"] for row in table):
-        columns = [column(table, variant, name) for name in names]
-        spread = f"{_three_digits(columns[0].min())} - {_three_digits(columns[0].max())}"
-        first, *others = (_three_digits(np.median(values)) for values in columns)
-        lines.append([variant, first, spread, *others])
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    for variant, *cells in lines:
-        right = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        print("  ".join([f"{variant:{widths[0]}}", *right]))
+    variants = list(dict.fromkeys(row["variant"] for row in table))
+    names = [name for name in names if any(name in row for row in table)]
+
+    def cells(name, text):
+        return [text(column(table, variant, name)) for variant in variants]
+
+    columns = [[name, *cells(name, lambda x: _three_digits(np.median(x)))] for name in names]
+    if names:
+        columns.insert(1, ["range", *cells(names[0], _range)])
+    columns = [[f"{cell:>{max(map(len, cells))}}" for cell in cells] for cells in columns]
+    width = max(map(len, variants), default=0)
+    for variant, *line in zip(["", *variants], *columns, strict=True):
+        print("  ".join([f"{variant:{width}}", *line]))
+
+
+def _range(values):
+    return (
+        "-" if np.isnan(values).any() else " - ".join(map(_three_digits, np.sort(values)[[0, -1]]))
+    )
 
 
 def _three_digits(number):
-    """Three digits of it, without an exponent below a million: 0.0123, 1.23, 123,000."""
-    return f"{float(f'{number:.3g}'):,g}"
+    """Three digits of it, without an exponent below a million: 0.0123, 1.23, 123,000; NaN is a
+    dash."""
+    return "-" if np.isnan(number) else f"{float(f'{number:.3g}'):,g}"
 
 
 def compare(table, name="fid"):
@@ -126,7 +155,8 @@ def compare(table, name="fid"):
     The verdict asks every training: "better" if the worst of the variant's is below the best of the
     first one's, "worse" if its best is above the worst, otherwise "no clear difference". If nothing
     but the seed differed, five trainings against five would be called better once in 252 times, and
-    worse as often.
+    worse as often. A variant with a training that lacks the score has no ratio, NaN, and no verdict
+    but "no clear difference".
 
     Returns:
         list of dicts, one a variant but the first: `variant`; `ratio`, its median score over the
@@ -138,15 +168,15 @@ def compare(table, name="fid"):
     for row in table:
         groups.setdefault(row["variant"], []).append(row)
     first, *others = groups
-    base = [row[name] for row in groups[first]]
+    base = column(table, first, name)
     seconds = {row["seed"]: row["seconds"] for row in groups[first]}
     compared = []
     for variant in others:
-        values = [row[name] for row in groups[variant]]
+        values = column(table, variant, name)
         verdict = "no clear difference"
-        if max(values) < min(base):
+        if values.max() < base.min():
             verdict = "better"
-        elif min(values) > max(base):
+        elif values.min() > base.max():
             verdict = "worse"
         low, ratio, high = np.quantile(values, [0, 0.5, 1]) / np.median(base)
         costs = [row["seconds"] / seconds[row["seed"]] for row in groups[variant]]
@@ -173,8 +203,8 @@ def scores(real, features, n=1000):
 
     Returns:
         A function whose result has `fid`, `kid`, `precision`, `recall`, `density`, `coverage`,
-        `modes` and `reverse_kl` if the features classify, and `collapsed`, whether the images are
-        nearly alike, as `health` has it.
+        `modes` and `reverse_kl` if the features classify, each if it can be computed, and
+        `collapsed`, whether the images are nearly alike, as `health` has it.
     """
     pixels = data.scale(real.images)
     unwanted = ("kid_standard_error", "inception_score", "n_real", "n_fake", "features", "seed")

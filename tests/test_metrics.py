@@ -1,6 +1,9 @@
 """Features from networks, on whichever backend, and all scores of images at once."""
 
 import json
+import random
+import re
+import sys
 
 import keras
 import numpy as np
@@ -13,8 +16,10 @@ from ganlib.metrics import Classifier, Inception, frechet_distance, score
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """Nobody's cache but the test's own."""
-    monkeypatch.setenv("GANLIB_DATA", str(tmp_path))
-    return tmp_path
+    monkeypatch.delenv("GANLIB_DATA", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")  # where a variable says where the cache is
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "ganlib"
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def test_a_damaged_cache_is_trained_again_without_fuss(
 
 def test_a_folder_that_takes_no_files_is_no_obstacle(digits, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "file"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert Classifier(digits, epochs=0).features(digits.images[:2]).shape == (2, 64)
 
 
@@ -107,14 +112,23 @@ def test_classifier_says_what_is_wrong(digits):
     with pytest.raises(ValueError, match="needs labels"):
         Classifier(data.Dataset("mine", images))
     some = digits.subset(np.flatnonzero((digits.labels != 3) & (digits.labels != 8)))
-    with pytest.raises(ValueError, match="'digits'.* has none of '3', '8'"):
-        Classifier(some)
+    with pytest.warns(UserWarning, match="'digits'.* has no image of '3', '8'"):
+        Classifier(some, epochs=0)
+    with pytest.raises(ValueError, match="needs two classes, and 'ones'.* images of one"):
+        Classifier(data.Dataset("ones", images[:9], np.ones(9, int), ("0", "1")))
     classifier = Classifier(digits, epochs=0)
     assert classifier.name == "classifier of 'digits' (300 images), epochs=0, seed=0"
-    with pytest.raises(ValueError, match=r"on images \(8, 8, 1\), these are \(9, 8, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"'digits'.* for images \(8, 8, 1\), these are \(9, 8, 1\)"
+    ):
         classifier.features(np.zeros((2, 9, 8, 1), "uint8"))
     for bad in (data.scale(images), images.astype(int), images[0], images[:0], [[1.0]]):
         with pytest.raises(ValueError, match="Images are uint8"):
+            classifier.features(bad)
+    for bad in (None, "digits", {}, [[1, 2], [3]], digits):
+        with pytest.raises(
+            ValueError, match="An array of real numbers .* not (None|str|dict|lis|Da)"
+        ):
             classifier.features(bad)
 
 
@@ -234,14 +248,157 @@ def test_score_says_what_is_wrong(digits):
     images = digits.images
     with pytest.raises(ValueError, match="Images are uint8 .* float32 .*to_uint8"):
         score(images, data.scale(images), mean_and_deviation)
-    with pytest.raises(ValueError, match="5, where 6 are needed"):
-        score(images, images[:5], mean_and_deviation)
-    with pytest.raises(ValueError, match="not all finite"):
-        score(images, images, lambda x: mean_and_deviation(x) * np.nan)
     with pytest.raises(ValueError, match=r"\(300, 64\) with \(300, 16\)"):
         score(images, images[:, :4, :4], lambda x: x.reshape(len(x), -1))
-    classifier = Classifier(digits, epochs=3)
-    with pytest.raises(ValueError, match="samples of class .* where none is expected"):
-        score(np.repeat(images[digits.labels == 1], 3, axis=0), images, classifier)
+    with pytest.raises(ValueError, match=r"table \(N, F\).* not \(300, 8, 8, 1\)"):
+        score(images, images, lambda x: x)
     with pytest.warns(UserWarning, match="20 samples do not determine a covariance of 64"):
-        score(images, images[:20], classifier)
+        score(images, images[:20], Classifier(digits, epochs=0))
+
+
+NEIGHBOURS = {"precision", "recall", "density", "coverage"}
+
+
+@pytest.mark.parametrize(
+    ("n", "factor", "absent", "why"),
+    [
+        (5, 1, NEIGHBOURS, "too few samples: 5, where 6 are needed"),
+        (1, 1, {"fid", "kid", "kid_standard_error"}, "two|where 2 are needed"),
+        (300, np.nan, {"fid", "kid", "kid_standard_error"} | NEIGHBOURS, "not all finite"),
+        (300, 1e70, {"kid", "kid_standard_error"}, "too large"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_a_score_that_cannot_be_computed_is_absent(digits, n, factor, absent, why):
+    with pytest.warns(UserWarning) as warned:
+        scores = score(digits, digits.images[:n], lambda x: mean_and_deviation(x) * factor, seed=1)
+    assert not absent & set(scores)
+    assert {"n_real", "n_fake", "features", "seed"} <= set(scores) and scores["n_fake"] == n
+    assert ("fid" in scores) == ("fid" not in absent)
+    ours = [str(w.message) for w in warned if str(w.message).startswith("No ")]
+    named = {name for text in ours for name in text[3:].split(":")[0].split(", ")}
+    assert absent <= named and not named & set(scores)
+    assert any(re.search(why, text) for text in ours) and not any("\n" in text for text in ours)
+    assert all(w.filename == __file__ for w in warned if str(w.message) in ours)
+
+
+def test_a_class_that_only_the_fake_images_have_costs_one_score(digits):
+    classifier = Classifier(digits, epochs=3)
+    ones = np.repeat(digits.images[digits.labels == 1], 3, axis=0)
+    with pytest.warns(UserWarning, match="No reverse_kl: .*samples of class .* none is expected"):
+        scores = score(ones, digits, classifier)
+    assert "reverse_kl" not in scores and scores["modes"] > 5 and scores["fid"] > 0
+
+
+# ------------------------------------------------------------- whatever the data, whatever is set
+
+
+def judge_of(shape, classes, n=40):
+    labels = np.arange(n) % classes if classes else None
+    return metrics.judge(data.Dataset("drawn", noise((n, *shape)), labels), epochs=1)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 30, 3), (32, 64, 1), (45, 30, 3)])
+@pytest.mark.parametrize("classes", [0, 1, 2])
+def test_a_judge_for_any_data(shape, classes, capsys):
+    judge = judge_of(shape, classes)
+    images = noise((12, *shape))
+    assert judge.features(images).shape == (12, 64)
+    assert judge.features(images).dtype == np.float32
+    printed = capsys.readouterr().out
+    if classes == 2:
+        assert isinstance(judge, Classifier) and printed == ""
+        assert judge.class_names == ("0", "1")
+    else:
+        assert isinstance(judge, metrics.Untrained)
+        assert printed.count("\n") == 1 and "untrained network" in printed
+        assert not hasattr(judge, "class_names") and not hasattr(judge, "probabilities")
+        assert judge.name == f"untrained network of {'x'.join(map(str, shape))}, seed=0"
+        with pytest.raises(ValueError, match="untrained .* for images"):
+            judge.features(noise((12, 16, 16, 1)))
+
+
+def test_the_untrained_network_is_the_classifier_before_it_trains(digits):
+    untrained = metrics.Untrained((8, 8, 1), seed=2).features(digits.images)
+    np.testing.assert_array_equal(
+        Classifier(digits, epochs=0, seed=2).features(digits.images), untrained
+    )
+    assert (metrics.Untrained((8, 8, 1)).features(digits.images) != untrained).any()
+
+
+@pytest.fixture
+def settings():
+    """Keras's own settings again, after the test."""
+    config = keras.config
+    before = config.floatx(), config.dtype_policy(), config.image_data_format()
+    yield config
+    config.set_floatx(before[0])
+    config.set_dtype_policy(before[1])
+    config.set_image_data_format(before[2])
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("dtype_policy", "mixed_float16"),
+        ("dtype_policy", "mixed_bfloat16"),
+        ("dtype_policy", "float64"),
+        ("floatx", "float16"),
+        ("floatx", "float64"),
+        ("image_data_format", "channels_first"),
+    ],
+)
+def test_no_setting_of_keras_changes_a_judge(digits, folder, settings, setting, value):
+    def features():
+        extractors = Classifier(digits, epochs=1), metrics.Untrained((8, 8, 1))
+        return [extractor.features(digits.images) for extractor in extractors]
+
+    expected = features()
+    (file,) = folder.iterdir()
+    file.unlink()
+    getattr(settings, f"set_{setting}")(value)
+    for _ in range(2):  # trained, then found
+        for got, wanted in zip(features(), expected, strict=True):
+            assert got.dtype == np.float32
+            np.testing.assert_array_equal(got, wanted)
+        assert list(folder.iterdir()) == [file]
+    now = getattr(settings, setting)()
+    assert getattr(now, "name", now) == value  # as it was set
+
+
+@pytest.mark.parametrize("setting", ["mixed_float16", "channels_first"])
+def test_no_setting_of_keras_changes_inception(monkeypatch, settings, setting):
+    """The network is built as Keras builds it, without the file of its weights."""
+    keras.config.set_dtype_policy("float32")
+    real = keras.applications.InceptionV3
+    monkeypatch.setattr(keras.applications, "InceptionV3", lambda: real(weights=None))
+    if setting == "channels_first":
+        settings.set_image_data_format(setting)
+    else:
+        settings.set_dtype_policy(setting)
+    inception = Inception()
+    assert inception.model.input_shape == (None, 299, 299, 3)
+    assert {layer.compute_dtype for layer in inception.model.layers} == {"float32"}
+    features, probabilities = inception.features_and_probabilities(noise((2, 8, 8, 1)))
+    assert features.shape == (2, 2048) and probabilities.shape == (2, 1000)
+    assert features.dtype == probabilities.dtype == np.float32
+
+
+def test_a_judge_leaves_the_random_numbers_alone(digits):
+    """A training after it is the same whether it was trained or found."""
+
+    def draws():
+        return [
+            keras.ops.convert_to_numpy(keras.random.normal((3,))).tolist(),
+            keras.initializers.GlorotUniform().seed,
+            np.random.random(),
+            random.random(),
+        ]
+
+    keras.utils.set_random_seed(3)
+    expected = draws()
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        Classifier(digits, epochs=1).features(digits.images)
+        metrics.Untrained((8, 8, 1))
+        assert draws() == expected

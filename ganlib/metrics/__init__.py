@@ -1,6 +1,6 @@
 """How good are samples? Scores of images and features, however they were made."""
 
-from ganlib.metrics.features import Classifier, Inception, extract
+from ganlib.metrics.features import Classifier, Inception, Untrained, extract, judge
 from ganlib.metrics.fid import Moments, frechet_distance
 from ganlib.metrics.isc import inception_score
 from ganlib.metrics.kid import kernel_distance
@@ -12,9 +12,11 @@ __all__ = [
     "Classifier",
     "Inception",
     "Moments",
+    "Untrained",
     "extract",
     "frechet_distance",
     "inception_score",
+    "judge",
     "kernel_distance",
     "label_modes",
     "mixture_modes",

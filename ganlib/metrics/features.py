@@ -3,11 +3,16 @@
 An extractor has `features(images)`, and `name`. One that also classifies has
 `features_and_probabilities(images)`, which costs one pass, not two, and `class_names` if the
 classes are those of the data. Any function of uint8 images does as well.
+
+The networks here are float32 and channels last whatever Keras is set to, for what one process finds
+in a cache another has put there.
 """
 
+import contextlib
 import hashlib
 import os
 import socket
+import warnings
 from pathlib import Path
 
 import keras
@@ -15,39 +20,129 @@ import numpy as np
 from keras import layers, ops
 
 from ganlib import cache, data
+from ganlib.metrics.inputs import array
+
+
+def judge(dataset, epochs=3, seed=0):
+    """What to compare images of this data set by: a `Classifier`, if it has classes.
+
+    Without labels of two classes or more an `Untrained` network, which a printed line says.
+
+    Args:
+        dataset: a `ganlib.data.Dataset`.
+        epochs, seed: as for `Classifier`.
+    """
+    if dataset.labels is not None and len(np.unique(dataset.labels)) > 1:
+        return Classifier(dataset, epochs, seed)
+    print(
+        "No labels of two classes or more: images are judged by the features of an untrained "
+        "network, and scores compare only with others of the same."
+    )
+    return Untrained(dataset.image_shape, seed)
+
+
+@contextlib.contextmanager
+def _float32_channels_last():
+    """Keras's own settings, as long as a network is built or trained."""
+    config = keras.config
+    before = config.floatx(), config.dtype_policy(), config.image_data_format()
+
+    def use(floatx, policy, data_format):
+        config.set_floatx(floatx)
+        config.set_dtype_policy(policy)
+        config.set_image_data_format(data_format)
+
+    use("float32", "float32", "channels_last")
+    try:
+        yield
+    finally:
+        use(*before)
+
+
+def _he(seed):
+    return keras.initializers.HeNormal(seed)
+
+
+def _hidden(image_shape, seed):
+    """Inputs and 64 features, of a small convolutional network with weights of this seed."""
+    inputs = keras.Input(image_shape)
+    x = layers.Conv2D(32, 3, 2, "same", activation="relu", kernel_initializer=_he(seed))(inputs)
+    x = layers.Conv2D(64, 3, 2, "same", activation="relu", kernel_initializer=_he(seed + 1))(x)
+    x = layers.Flatten()(x)
+    return inputs, layers.Dense(64, activation="relu", kernel_initializer=_he(seed + 2))(x)
 
 
 class _Extractor:
-    """What both networks share: `model` gives features and probabilities of `_prepare(images)`."""
+    """What the networks share: `model` gives features of `_prepare(images)`, or more."""
 
-    _batch_size: int
+    _batch_size = 512
 
     def features(self, images):
         """Features float32 (N, F) of uint8 images (N, H, W, C)."""
-        return self.features_and_probabilities(images)[0]
+        return self._outputs(images)[0]
+
+    def _outputs(self, images):
+        """All outputs of the network. Raises ValueError if the images are not uint8, or not what
+        the network takes."""
+
+        def outputs(batch):
+            return keras.tree.flatten(self.model(self._prepare(batch), training=False))
+
+        return _in_batches(outputs, images, self._batch_size)
+
+    def _prepare(self, images):
+        if images.shape[1:] != self.model.input_shape[1:]:
+            raise ValueError(
+                f"{self.name} is for images {self.model.input_shape[1:]}, "
+                f"these are {images.shape[1:]}."
+            )
+        return data.scale(images)
+
+
+class _Classifying(_Extractor):
+    """The same of those whose `model` gives features and probabilities."""
 
     def probabilities(self, images):
         """Class probabilities float32 (N, classes) of uint8 images (N, H, W, C)."""
-        return self.features_and_probabilities(images)[1]
+        return self._outputs(images)[1]
 
     def features_and_probabilities(self, images):
         """Both, in one pass. Raises ValueError if the images are not uint8 or of another shape."""
-        features, probabilities = _in_batches(
-            lambda batch: self.model(self._prepare(batch), training=False), images, self._batch_size
-        )
+        features, probabilities = self._outputs(images)
         return features, probabilities
 
 
-class Classifier(_Extractor):
+class Untrained(_Extractor):
+    """The network of a `Classifier` up to its features, as it is before training.
+
+    Random filters tell images apart as well, if less sharply: enough to compare the samples of one
+    data set that has no labels. The weights are He's, the same in every process of a backend.
+
+    Args:
+        image_shape: (height, width, channels).
+        seed: of the weights.
+
+    Attributes:
+        name: the shape and the seed, for the record.
+    """
+
+    def __init__(self, image_shape, seed=0):
+        self.name = f"untrained network of {'x'.join(map(str, image_shape))}, seed={seed}"
+        with _float32_channels_last():
+            inputs, features = _hidden(tuple(image_shape), seed)
+            self.model = keras.Model(inputs, [features])
+        self.model.trainable = False  # spares PyTorch the notes for a gradient
+
+
+class Classifier(_Classifying):
     """A small convolutional classifier, trained on the spot; its last hidden layer is the features.
 
     It knows what tells the classes of one data set apart and nothing else: scores from its features
-    compare with no others, Inception's least of all. The trained weights are kept in the data
-    folder (`ganlib.cache.folder`) and found there by the next one of the same data and
-    arguments.
+    compare with no others, Inception's least of all. The trained weights are kept in the user's
+    cache folder (`ganlib.cache`) and found there by the next one of the same data and arguments.
 
     Args:
-        dataset: a `ganlib.data.Dataset` with labels, and images of every class.
+        dataset: a `ganlib.data.Dataset` with labels of two classes or more.
         epochs: passes over it, in batches of 64.
         seed: of the weights and of the order.
 
@@ -55,43 +150,42 @@ class Classifier(_Extractor):
         name: the data, the epochs and the seed, for the record.
         class_names: of the data set.
 
+    Warns:
+        UserWarning: no image of some class, which the classifier then hardly ever answers.
+
     Raises:
-        ValueError: the data set has no labels, or no image of some class.
+        ValueError: the data set has no labels, or only one class.
     """
 
-    _batch_size = 512
     _VERSION = 1  # part of the cache's key: raise it when the network or its training changes
 
     def __init__(self, dataset, epochs=3, seed=0):
         if dataset.labels is None:
             raise ValueError(f"A classifier needs labels, and {dataset} has none.")
-        self.class_names = dataset.class_names or tuple(map(str, range(dataset.labels.max() + 1)))
-        missing = sorted(set(range(len(self.class_names))) - set(dataset.labels.tolist()))
+        there = set(dataset.labels.tolist())
+        if len(there) < 2:
+            raise ValueError(f"A classifier needs two classes, and {dataset} has images of one.")
+        self.class_names = dataset.class_names or tuple(map(str, range(max(there) + 1)))
+        missing = sorted(set(range(len(self.class_names))) - there)
         if missing:
             names = ", ".join(repr(self.class_names[i]) for i in missing[:10])
-            raise ValueError(
-                f"A classifier needs images of every class, and {dataset} has none of {names}."
+            warnings.warn(
+                f"{dataset} has no image of {names}: the classifier will not know it.", stacklevel=2
             )
         self.name = f"classifier of {dataset}, epochs={epochs}, seed={seed}"
-        seeds = iter(range(seed, seed + 4))
-
-        def he():
-            return keras.initializers.HeNormal(next(seeds))
-
-        inputs = keras.Input(dataset.image_shape)
-        x = layers.Conv2D(32, 3, 2, "same", activation="relu", kernel_initializer=he())(inputs)
-        x = layers.Conv2D(64, 3, 2, "same", activation="relu", kernel_initializer=he())(x)
-        x = layers.Dense(64, activation="relu", kernel_initializer=he())(layers.Flatten()(x))
-        classes = layers.Dense(len(self.class_names), kernel_initializer=he())(x)
-        self.model = keras.Model(inputs, [x, layers.Softmax()(classes)])
         key = f"classifier-{self._key(dataset, epochs, seed)}"
-        weights = cache.kept(key)
-        if weights is None:
-            self._train(keras.Model(inputs, classes), dataset, epochs, seed)
-            cache.keep(key, self.model.get_weights())
-        else:
-            self.model.set_weights(weights)
-        self.model.trainable = False  # spares PyTorch the notes for a gradient
+        with _float32_channels_last():
+            inputs, features = _hidden(dataset.image_shape, seed)
+            outputs = layers.Dense(len(self.class_names), kernel_initializer=_he(seed + 3))
+            classes = outputs(features)
+            self.model = keras.Model(inputs, [features, layers.Softmax()(classes)])
+            weights = cache.kept(key)
+            if weights is None:
+                self._train(keras.Model(inputs, classes), dataset, epochs, seed)
+                cache.keep(key, self.model.get_weights())
+            else:
+                self.model.set_weights(weights)
+        self.model.trainable = False
 
     def _key(self, dataset, epochs, seed):
         """A name for the weights: all that they depend on, except the machine."""
@@ -114,16 +208,8 @@ class Classifier(_Extractor):
                 rows = order[start : start + size]
                 model.train_on_batch(data.scale(dataset.images[rows]), dataset.labels[rows])
 
-    def _prepare(self, images):
-        if images.shape[1:] != self.model.input_shape[1:]:
-            raise ValueError(
-                f"The classifier was trained on images {self.model.input_shape[1:]}, "
-                f"these are {images.shape[1:]}."
-            )
-        return data.scale(images)
 
-
-class Inception(_Extractor):
+class Inception(_Classifying):
     """InceptionV3 as Keras has it, trained on ImageNet: 2,048 features and 1,000 classes.
 
     Images are resized to 299x299, bilinear and without aliasing (Parmar et al. 2022: how an image
@@ -141,7 +227,8 @@ class Inception(_Extractor):
         timeout = socket.getdefaulttimeout()
         socket.setdefaulttimeout(30)  # a silent network would otherwise be waited for without end
         try:
-            network = keras.applications.InceptionV3()
+            with _float32_channels_last():
+                network = keras.applications.InceptionV3()
         except Exception as error:  # Keras raises a bare Exception
             folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
             raise FileNotFoundError(
@@ -189,7 +276,8 @@ def extract(extractor, images):
 
 def _in_batches(function, images, size):
     """Join what `function`, given batches of images, returns: a list of NumPy arrays."""
-    images = images if hasattr(images, "dtype") else np.asarray(images)
+    if not isinstance(images, data.ImageFolder):
+        images = array(images)
     if images.dtype != np.uint8 or len(images.shape) != 4 or len(images) == 0:
         raise ValueError(
             f"Images are uint8 (N, H, W, C), from 0 to 255, not {images.dtype} {images.shape}: "
@@ -197,5 +285,5 @@ def _in_batches(function, images, size):
         )
     parts = (function(images[start : start + size]) for start in range(0, len(images), size))
     # To NumPy batch by batch: a tensor of PyTorch's would hold on to all that led to it.
-    arrays = [list(map(ops.convert_to_numpy, part)) for part in parts]
+    arrays = [list(map(array, part)) for part in parts]
     return [np.concatenate(column) for column in zip(*arrays, strict=True)]

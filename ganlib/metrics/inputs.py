@@ -3,17 +3,45 @@
 import numpy as np
 
 
+def array(numbers):
+    """A NumPy array of what is one, or a tensor of any backend, or nested lists.
+
+    Raises:
+        ValueError: it is none of them, or holds something else than real numbers.
+    """
+    if hasattr(numbers, "detach"):  # a PyTorch tensor that carries a gradient, or lies on a GPU
+        numbers = numbers.detach().cpu()
+        if numbers.is_floating_point() and numbers.itemsize < 4:
+            numbers = numbers.float()  # NumPy has no bfloat16
+    try:
+        found = np.asarray(numbers)
+    except (ValueError, TypeError, NotImplementedError):  # rows of unequal length, for one
+        found = np.empty((), object)
+    if not np.can_cast(found.dtype, np.float64, "same_kind") or found.dtype.kind == "m":
+        raise ValueError(
+            f"An array of real numbers is needed, or a tensor: not {type(numbers).__name__}"
+            f"{f' of {found.dtype}' if isinstance(numbers, np.ndarray) else ''}."
+        )
+    return found
+
+
+def table(features):
+    """Return `features` as an array (N, F). Raises ValueError if they are not that."""
+    features = array(features)
+    if features.ndim != 2:
+        raise ValueError(
+            f"Features form a table (N, F), a row for each sample: not {features.shape}."
+        )
+    return features
+
+
 def checked(features, least=1):
     """Return `features` as an array (N, F) of finite numbers with N at least `least`.
 
     Raises:
         ValueError: they are not that.
     """
-    features = np.asarray(features)
-    if features.ndim != 2:
-        raise ValueError(
-            f"Features form a table (N, F), a row for each sample: not {features.shape}."
-        )
+    features = table(features)
     if len(features) < least:
         raise ValueError(f"There are too few samples: {len(features)}, where {least} are needed.")
     if not np.isfinite(features).all():
