@@ -1,10 +1,11 @@
-"""What a result depends on besides its parameters: the code, the packages and the machine."""
+"""What a run depends on besides its parameters: the code, the packages, the machine, its screen."""
 
 import contextlib
 import importlib
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,74 @@ except ImportError:  # Windows: there, nothing keeps a second process out
     fcntl = None
 
 
+class Screen:
+    """A stream for what a run shows, which never stops the run.
+
+    What the encoding lacks becomes a question mark; what can no longer be shown, since the reader
+    of the pipe has gone, the disk of the log is full or there is no stream at all, is lost.
+    """
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Show the text if that is possible."""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the stream has been closed
+            try:
+                self._write(text)
+            except UnicodeError:
+                encoding = self.stream.encoding
+                self._write(text.encode(encoding, "replace").decode(encoding))
+        return len(text)
+
+    def _write(self, text):
+        if self.stream is not None:
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        """Show what is still held back if that is possible."""
+        with contextlib.suppress(OSError, ValueError):
+            if self.stream is not None:
+                self.stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether there is a terminal."""
+        with contextlib.suppress(OSError, ValueError):
+            return self.stream is not None and self.stream.isatty()
+        return False
+
+
+@contextlib.contextmanager
+def screens() -> Iterator[None]:
+    """Let nothing that is printed meanwhile, or at the end of the process, raise an error."""
+    for number in range(3):  # a file opened later must not become the standard output
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    kept = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(Screen, kept)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = kept
+        for stream in kept:
+            try:
+                if stream is not None:
+                    stream.flush()
+            except (OSError, ValueError):  # Python would try again as it ends, and exit with 120
+                with contextlib.suppress(OSError, ValueError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def ask(*command: str | Path) -> str | None:
     """Return what a program prints, or None if it is missing or fails."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-        return answer.stdout.strip()
+        answer = subprocess.run(command, capture_output=True, check=True, timeout=30)
+        return os.fsdecode(answer.stdout).strip()  # it may be a path
     return None
 
 
@@ -27,10 +91,15 @@ def ask(*command: str | Path) -> str | None:
 def lock(path: Path, refusal: str) -> Iterator[None]:
     """Hold a folder, or a file that is made if it is missing, against other processes that lock it.
 
+    On Windows, which opens no folder, nothing is held.
+
     Raises:
         ValueError: with `refusal`, when another holds it.
         OSError: the file cannot be opened or made.
     """
+    if not fcntl and path.is_dir():
+        yield
+        return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_CREAT, 0o666)
     try:  # closing the handle ends the lock; so does any end of the process
         try:
@@ -58,7 +127,7 @@ def hardware() -> dict[str, Any]:
 
     names = []
     with contextlib.suppress(OSError):
-        cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
+        cpuinfo = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
         names = [line.split(": ", 1)[1] for line in cpuinfo if line.startswith("model name")]
     return {
         "cpu": names[0] if names else platform.processor() or platform.machine(),
@@ -80,7 +149,7 @@ def peak_memory(pid: int) -> float:
     import psutil
 
     with contextlib.suppress(OSError, IndexError):
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
     with contextlib.suppress(psutil.Error):
         return psutil.Process(pid).memory_info().rss / 2**20

@@ -9,9 +9,12 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from ganlib.checks import say
 
 _begun: set[Path] = (
     set()
@@ -42,8 +45,8 @@ def ready(output_dir) -> None:
 def save(output_dir, generator, images, labels=None, **measured) -> None:
     """Write `samples.npz`, `samples.png` and `generator.keras` into the folder, over older ones.
 
-    A generator that cannot be saved, such as one without `get_config`, leaves its weights in
-    `generator.weights.h5`, and a line says so.
+    A generator that Keras cannot save, such as one without `get_config`, leaves its weights in
+    `generator.weights.h5`, and a line says why.
 
     Args:
         output_dir: the folder, made if it is missing.
@@ -56,9 +59,9 @@ def save(output_dir, generator, images, labels=None, **measured) -> None:
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {"images": images} if labels is None else {"images": images, "labels": labels}
-    with _whole(folder / "samples.npz") as part:
+    with whole(folder / "samples.npz") as part:
         np.savez_compressed(part, **arrays)
-    with _whole(folder / "samples.png") as part:
+    with whole(folder / "samples.png") as part:
         _picture(part, images)
     _save_generator(folder, generator)
     if measured:
@@ -81,15 +84,30 @@ def record(output_dir, **measured) -> None:
     if folder in _begun:
         with contextlib.suppress(OSError, ValueError):
             before = json.loads(file.read_text(encoding="utf-8"))
-    text = json.dumps(before | _plain(measured), indent=2, sort_keys=True, allow_nan=False)
-    with _whole(file) as part:
+    text = json.dumps(before | plain(measured), indent=2, sort_keys=True, allow_nan=False)
+    with whole(file) as part:
         part.write_text(text + "\n", encoding="utf-8")
     _begun.add(folder)
 
 
+def plain(value):
+    """`value` as JSON can hold it: see `record`."""
+    if hasattr(value, "detach"):  # a PyTorch tensor that carries a gradient, or lies on a GPU
+        value = value.detach().cpu()
+    if hasattr(value, "__array__"):
+        value = np.asarray(value).tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
 @contextlib.contextmanager
-def _whole(file):
-    """Give a name to write to, and move what is there to `file` if all went well."""
+def whole(file: Path) -> Iterator[Path]:
+    """Give a name to write to, and put what was written in the place of `file` if all went well."""
     part = file.with_name(f"part-{os.getpid()}-{file.name}")  # Keras wants the ending
     try:
         yield part
@@ -109,30 +127,16 @@ def _picture(file, images):
 
 
 def _save_generator(folder, generator):
-    try:
-        with _whole(folder / "generator.keras") as part:
-            generator.save(part)
+    for name, save in (
+        ("generator.keras", generator.save),
+        ("generator.weights.h5", generator.save_weights),
+    ):
+        try:
+            with whole(folder / name) as part:
+                save(part)
             return
-    except OSError:  # a full disk: nothing smaller would fit
-        raise
-    except Exception as error:  # whatever a layer of the reader's own raises
-        reason = " ".join(str(error).split())[:200]
-    with _whole(folder / "generator.weights.h5") as part:
-        generator.save_weights(part)
-    print(f"generator.weights.h5 has the weights alone, since Keras cannot save all: {reason}")
-
-
-def _plain(value):
-    """`value` as JSON can hold it."""
-    if hasattr(value, "detach"):  # a PyTorch tensor that carries a gradient, or lies on a GPU
-        value = value.detach().cpu()
-    if hasattr(value, "__array__"):
-        value = np.asarray(value)
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(part) for part in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+        except OSError:  # a full disk: nothing smaller would fit
+            raise
+        except Exception as error:  # whatever a layer of the reader's own raises
+            reason = " ".join(str(error).split())[:200]
+            say(f"{name} cannot be written: {reason}")

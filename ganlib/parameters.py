@@ -3,17 +3,27 @@
 import ast
 import contextlib
 import difflib
+import math
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from ganlib.checks import out_of_bounds
 
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 
 
 class Parameter(NamedTuple):
-    """A line of a `parameters` cell. `kind` is a key of KINDS, or None for another type or none."""
+    """A line of a `parameters` cell, and the bounds that `checks.settings` sets, None if none.
+
+    `kind` is a key of KINDS, or None for another type or none.
+    """
 
     kind: str | None
     default: Any
+    least: float | None = None
+    most: float | None = None
 
 
 def parameters_of(notebook: Path) -> dict[str, Parameter]:
@@ -28,7 +38,7 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
     import nbformat
 
     if not notebook.is_file():
-        raise FileNotFoundError(f"There is no notebook {notebook}.")
+        raise FileNotFoundError(f"There is no notebook {os.path.abspath(notebook)}.")
     try:
         cells = nbformat.read(notebook, as_version=4).cells
     except Exception:  # nbformat has a type of its own for each way a file can be wrong
@@ -40,6 +50,7 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
         statements = ast.parse(sources[0]).body
     except SyntaxError as error:
         raise ValueError(f"The parameters cell of {notebook} is not Python: {error}.") from None
+    least, most = _bounds(cell.source for cell in cells if cell.cell_type == "code")
     found = {}
     for statement in statements:
         match statement:
@@ -53,7 +64,44 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
             default = ast.literal_eval(value)
         except ValueError:
             default = ast.unparse(value)
-        found[name] = Parameter(kind if kind in KINDS else None, default)
+        kind = kind if kind in KINDS else None
+        found[name] = Parameter(kind, default, least.get(name), most.get(name))
+    return found
+
+
+def _bounds(sources: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """The numbers that `settings(..., least=..., most=...)` gives; what is computed is left out."""
+    least, most = {}, {}
+    for source in sources:
+        try:
+            nodes = list(ast.walk(ast.parse(source)))
+        except SyntaxError:  # a cell with a magic
+            continue
+        for node in nodes:
+            match node:
+                case ast.Call(ast.Name("settings") | ast.Attribute(attr="settings")):
+                    for keyword in node.keywords:
+                        if keyword.arg in ("least", "most"):
+                            bounds = least if keyword.arg == "least" else most
+                            bounds.update(_numbers(keyword.value))
+    return least, most
+
+
+def _numbers(node: ast.expr) -> dict[str, float]:
+    """The entries of `{"name": 1}` or `dict(name=1)` that are literal numbers."""
+    match node:
+        case ast.Dict(keys, values):
+            entries = list(zip(keys, values, strict=True))
+        case ast.Call(ast.Name("dict"), [], keywords):
+            entries = [(ast.Constant(keyword.arg), keyword.value) for keyword in keywords]
+        case _:
+            entries = []
+    found = {}
+    for key, value in entries:
+        with contextlib.suppress(ValueError, TypeError):
+            name, number = ast.literal_eval(key), ast.literal_eval(value)
+            if isinstance(number, int | float):
+                found[name] = number
     return found
 
 
@@ -67,7 +115,7 @@ def read_values(file: Path) -> dict[str, Any]:
     import yaml
 
     if not file.is_file():
-        raise FileNotFoundError(f"There is no parameter file {file}.")
+        raise FileNotFoundError(f"There is no parameter file {os.path.abspath(file)}.")
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -81,7 +129,7 @@ def convert(value: Any, kind: str) -> Any:
     """Return `value` in the type that `kind` names, a key of KINDS.
 
     Text that reads as a number, or as true or false, counts as one: `-p` gives text, and YAML takes
-    1e-4 for text. 1e5 and 2.0 count as whole numbers. True is not a number.
+    1e-4 for text. 1e5 and 2.0 count as whole numbers. True, infinity and NaN are not numbers.
 
     Raises:
         ValueError: the value is of another type.
@@ -91,19 +139,28 @@ def convert(value: Any, kind: str) -> Any:
     if kind == "bool" and str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
     if kind in ("int", "float") and type(value) in (int, float, str):
-        if kind == "float":
-            return float(value)
-        with contextlib.suppress(ValueError):
-            return int(str(value))
-        if float(value).is_integer():
-            return int(float(value))
+        if kind == "int":
+            with contextlib.suppress(ValueError):
+                return int(str(value))
+        number = float(value)
+        if kind == "float" and math.isfinite(number):
+            return number
+        if number.is_integer():
+            return int(number)
     raise ValueError
 
 
 def guess(text: str) -> Any:
-    """Read the `-p` value of a parameter without a type, as papermill does."""
+    """Read the `-p` value of a parameter without a type: as papermill does, and lists and dicts.
+
+    A tuple becomes a list, since papermill has no way to give one to a notebook.
+    """
     if text in ("True", "False", "None"):
         return ast.literal_eval(text)
+    if text.startswith(("[", "(", "{")):
+        with contextlib.suppress(ValueError, SyntaxError):
+            value = ast.literal_eval(text)
+            return list(value) if isinstance(value, tuple | set) else value
     for number in (int, float):
         with contextlib.suppress(ValueError):
             return number(text)
@@ -114,7 +171,8 @@ def check_parameters(parameters: dict[str, Parameter], given: dict[str, Any]) ->
     """Return `given` with every value in its declared type.
 
     Raises:
-        ValueError: a name is unknown (the nearest is suggested), or a value is of the wrong type.
+        ValueError: a name is unknown (the nearest is suggested), or a value is of the wrong type or
+            out of its bounds.
     """
     checked = {}
     for name, value in given.items():
@@ -126,6 +184,16 @@ def check_parameters(parameters: dict[str, Parameter], given: dict[str, Any]) ->
         kind = parameters[name].kind
         try:
             checked[name] = convert(value, kind) if kind else value
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ValueError(f"{name} must be {KINDS[kind]} ({kind}), not {value!r}.") from None
+        if problem := _out_of_bounds(name, checked[name], parameters[name]):
+            raise ValueError(problem)
     return checked
+
+
+def _out_of_bounds(name, value, parameter):
+    least = {} if parameter.least is None else {name: parameter.least}
+    most = {} if parameter.most is None else {name: parameter.most}
+    if isinstance(value, int | float):  # another kind, where no type is declared: the chapter's say
+        return out_of_bounds({name: value}, least, most)
+    return None

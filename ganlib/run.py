@@ -15,15 +15,38 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ganlib.environment import ask, git_state, hardware, lock, peak_memory, versions
+from ganlib.environment import ask, git_state, hardware, lock, peak_memory, screens, versions
+from ganlib.outputs import plain, whole
 from ganlib.parameters import Parameter, check_parameters, guess, parameters_of, read_values
 
+DATA_SETS = "glyphs", "digits", "mnist", "fashion_mnist", "cifar10"  # `data.load` takes no path
+
 # --- Folders ------------------------------------------------------------------------------------
+
+
+def shown(path: Path) -> str:
+    """The path from the current folder, or the whole one on another drive of Windows."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return str(path)
+
+
+@contextlib.contextmanager
+def refusing(folder: Path) -> Iterator[None]:
+    """Give an OSError the sentence that no run can be written to `folder`."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"No run can be written to {folder} ({error.strerror}): name another folder."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -33,20 +56,25 @@ def alone(folder: Path | None) -> Iterator[None]:
     With None there is nothing to do: each run gets a new folder.
 
     Raises:
-        ValueError: another run is writing to it.
-        OSError: it cannot be made.
+        ValueError: it is a file, or another run is writing to it.
+        OSError: it cannot be made, or takes no files.
     """
-    if folder is None or folder.is_file():
+    if folder is None:
         yield
         return
-    try:
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; --output wants a folder.")
+    with refusing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            f"No run can be written to {folder} ({error.strerror}): name another folder."
-        ) from None
+        try_writing(folder)
     with lock(folder, f"Another run is writing to {folder}: wait for it, or name another folder."):
         yield
+
+
+def try_writing(folder: Path) -> None:
+    """Write a little, which is gone at once; raises OSError if the folder does not take it."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(2**16))
 
 
 def claim_folder(folder: Path) -> Path:
@@ -67,20 +95,21 @@ def choose_folders(notebook: Path, name: str, output: Path | None) -> tuple[Path
     They are the same unless `output` already holds something. That must survive a run that fails.
 
     Raises:
-        ValueError: `output` is a file, or the notebook's own folder, where it would be replaced.
+        ValueError: `output` is the notebook's own folder, where it would be replaced.
+        OSError: a folder cannot be made, or takes no files.
     """
-    if output is None:
-        folder = claim_folder(Path("outputs", name).absolute())
-        return folder, folder
-    target = Path(os.path.abspath(output))
-    if target.exists() and not target.is_dir():
-        raise ValueError(f"{output} is a file; --output wants a folder.")
+    target = Path(os.path.abspath(output or Path("outputs", name)))
     if target.resolve() == notebook.resolve().parent:
         raise ValueError(f"{output} is the notebook's own folder; name another for the results.")
-    if target.is_dir() and any(target.iterdir()):
-        return claim_folder(target.with_name(f"{target.name}.partial")), target
-    target.mkdir(parents=True, exist_ok=True)
-    return target, target
+    with refusing(shown(target)):
+        if output is None:
+            target = folder = claim_folder(target)
+        elif any(target.iterdir()):
+            folder = claim_folder(target.with_name(f"{target.name}.partial"))
+        else:
+            folder = target
+        try_writing(folder)
+    return folder, target
 
 
 def move_into(folder: Path, target: Path) -> None:
@@ -169,8 +198,8 @@ def execute(notebook: Path, copy: Path, values: dict[str, Any], memory: list[flo
     streams = WholeLines(sys.stdout), WholeLines(sys.stderr)
     try:
         papermill.execute_notebook(
-            os.path.relpath(notebook),
-            os.path.relpath(copy),
+            shown(notebook),
+            shown(copy),
             values,
             kernel_name="python3",
             language="python",
@@ -186,24 +215,27 @@ def execute(notebook: Path, copy: Path, values: dict[str, Any], memory: list[flo
                 stream.write("\n")
 
 
-def arguments(argv: list[str] | None) -> argparse.Namespace:
+# --- The command --------------------------------------------------------------------------------
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m ganlib.run",
         description="Run a notebook with other parameters and keep everything it makes.",
-        epilog="A relative path given as a parameter starts at the notebook's folder.",
+        epilog="A relative path given as a parameter starts at the notebook's folder; if nothing "
+        "is there, at the current one.",
     )
     add = parser.add_argument
     add("notebook", type=Path, metavar="NOTEBOOK", help="such as book/dcgan.ipynb")
     add("-f", dest="file", type=Path, metavar="YAML", help="a file of parameters, `name: value`")
     add(
         "-p",
-        dest="values",
+        dest="pair",
         nargs=2,
-        action="append",
-        default=[],
         metavar=("NAME", "VALUE"),
-        help="one parameter, over the file's; may be repeated",
+        help="one parameter, over the file's, such as -p lr -1e-3 or, where no type is declared, "
+        '-p widths "[3, 4]"; may be repeated',
     )
     add(
         "--output",
@@ -212,7 +244,47 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         help="where results go, over those of an earlier run once this one has succeeded "
         "(default: a new folder, outputs/NAME, named after YAML or NOTEBOOK)",
     )
-    return parser.parse_args(argv)
+    rest, values = [], []
+    argv = list(argv)
+    while argv:  # argparse would take a value such as -1e-3 for an option
+        if argv[0] == "-p" and len(argv) > 2 and argv[2] != "-p":
+            values.append((argv[1], argv[2]))
+            del argv[:3]
+        else:
+            rest.append(argv.pop(0))
+    args = parser.parse_args(rest)
+    args.values = [*values, args.pair] if args.pair else values
+    return args
+
+
+def demand_text(*values: Any) -> None:
+    """Refuse what no notebook can hold, since it is no text in the encoding of the locale.
+
+    Raises:
+        ValueError: one of the paths and values has such a character.
+    """
+    for value in values:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{str(value)!r} is no text in this locale: rename it, or set PYTHONUTF8=1."
+            ) from None
+
+
+def from_here(given: dict[str, Any], home: Path) -> dict[str, Any]:
+    """Make a text absolute that names something in the current folder, and nothing in `home`.
+
+    The name of a data set is no path.
+    """
+    found = {}
+    for name, value in given.items():
+        if not isinstance(value, str) or value in DATA_SETS:
+            continue
+        if os.path.exists(value) and not os.path.exists(home / value):
+            found[name] = os.path.abspath(value)
+            print(f"{name}: {value} of the current folder.", flush=True)
+    return given | found
 
 
 def run(
@@ -240,6 +312,7 @@ def run(
     if "output_dir" in parameters and "output_dir" not in given:
         given = given | {"output_dir": str(folder)}
         values["output_dir"] = inside(target)
+    given = from_here(given, home)
     record = {
         "notebook": inside(notebook),
         "file": inside(file) if file else None,
@@ -256,8 +329,9 @@ def run(
     def save(**news) -> None:
         seconds = round(time.monotonic() - start, 1)
         record.update(news, seconds=seconds, peak_memory_mb=round(max(memory)))
-        text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, default=str)
-        (folder / "run.json").write_text(text + "\n", encoding="utf-8")
+        text = json.dumps(plain(record), indent=2, sort_keys=True, ensure_ascii=False)
+        with whole(folder / "run.json") as part:  # \udce9, half a character, is JSON as well
+            part.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
     save(status="running")
     try:
@@ -265,27 +339,25 @@ def run(
         save(status="completed")
         if folder != target:
             move_into(folder, target)
-        print(f"Finished in {record['seconds']:.0f} s: see {os.path.relpath(target)}.")
+        print(f"Finished in {record['seconds']:.0f} s: see {shown(target)}.")
         return 0
     except KeyboardInterrupt:
         save(status="interrupted")
         code, ending = 130, "Interrupted"
     except Exception as error:  # whatever it was, the folder says so
-        kind, reason = (
-            getattr(error, "ename", type(error).__name__),
-            getattr(error, "evalue", error),
-        )
+        kind = getattr(error, "ename", type(error).__name__)
+        reason = str(getattr(error, "evalue", error)).strip()
         save(status="failed", error=f"{kind}: {reason}")
-        code, ending = 1, f"Failed with {kind}: {(str(reason).splitlines() or [''])[0].rstrip('.')}"
-    kept = f", and {os.path.relpath(target)} is as it was" if folder != target else ""
-    print(f"{ending}. The notebook so far is {os.path.relpath(copy)}{kept}.", file=sys.stderr)
+        code, ending = 1, f"Failed with {kind}: {reason.partition(chr(10))[0].rstrip('. ')}"
+    kept = f", and {shown(target)} is as it was" if folder != target else ""
+    print(f"{ending}. The notebook so far is {shown(copy)}{kept}.", file=sys.stderr)
     return code
 
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the command line says and return the exit status, which is 2 if nothing could run."""
-    args = arguments(argv)
-    with contextlib.ExitStack() as stack:
+    with screens(), contextlib.ExitStack() as stack:
+        args = arguments(sys.argv[1:] if argv is None else argv)
         try:
             parameters = parameters_of(args.notebook)
             given = read_values(args.file) if args.file else {}
@@ -293,6 +365,7 @@ def main(argv: list[str] | None = None) -> int:
                 untyped = name in parameters and parameters[name].kind is None
                 given[name] = guess(text) if untyped else text
             given = check_parameters(parameters, given)
+            demand_text(args.notebook.absolute(), args.output, Path.cwd(), *given.values())
             name = (args.file or args.notebook).stem
             stack.enter_context(alone(args.output))
             folder, target = choose_folders(args.notebook, name, args.output)
@@ -305,7 +378,7 @@ def main(argv: list[str] | None = None) -> int:
         try:
             return run(args.notebook, args.file, parameters, given, folder, target)
         except OSError as error:
-            place = os.path.relpath(folder)
+            place = shown(folder)
             print(f"No record could be written to {place} ({error.strerror}).", file=sys.stderr)
             return 1
 

@@ -22,8 +22,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ganlib.environment import screens
+from ganlib.outputs import plain
 from ganlib.parameters import check_parameters, guess, parameters_of, read_values
-from ganlib.run import alone
+from ganlib.run import alone, demand_text
 
 # --- Which runs ---------------------------------------------------------------------------------
 
@@ -39,8 +41,20 @@ def grid(vary: list[str], seeds: int) -> list[dict[str, str]]:
         name, equals, values = text.partition("=")
         if not (name and equals and values) or name in axes:
             raise ValueError(f"--vary wants NAME=VALUE,VALUE,... once for each name, not {text!r}.")
-        axes[name] = values.split(",")
+        axes[name] = split(values)
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def split(text: str) -> list[str]:
+    """The values between commas; those inside brackets belong to a list."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[({") - (letter in "])}")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def plan(notebook: Path, file: Path | None, varied: list[dict[str, str]]) -> dict[str, dict]:
@@ -70,10 +84,10 @@ def plan(notebook: Path, file: Path | None, varied: list[dict[str, str]]) -> dic
 def finished(folder: Path, parameters: dict[str, Any]) -> bool:
     """Whether a folder holds a completed run with these parameters, `output_dir` aside."""
     record = read_json(folder / "run.json")
-    if record.get("status") != "completed":
+    made = record.get("parameters")
+    if record.get("status") != "completed" or not isinstance(made, dict):
         return False
-    made = record["parameters"] | {"output_dir": None}
-    return made == json.loads(json.dumps(parameters, default=str)) | {"output_dir": None}
+    return made | {"output_dir": None} == plain(parameters) | {"output_dir": None}
 
 
 def make_way(folder: Path) -> None:
@@ -88,18 +102,23 @@ def make_way(folder: Path) -> None:
 
 
 def start(arguments: list[str], log: str, folder: str, variables: dict[str, str]) -> None:
-    """Run `python -m ganlib.run` with `arguments`; what it prints goes to `log`."""
+    """Run `python -m ganlib.run` with `arguments`; what it prints goes to `log`, if it can."""
     # Ray sends this function to its workers as it stands; they need not import ganlib for it.
+    import contextlib
     import os
     import signal
     import subprocess
     import sys
 
-    with open(log, "w") as stream:
+    try:
+        stream = open(log, "wb")  # noqa: SIM115
+    except OSError:
+        stream = open(os.devnull, "wb")  # noqa: SIM115
+    with stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "ganlib.run", *arguments],
             cwd=folder,
-            env={**os.environ, **variables},
+            env={**os.environ, **variables, "PYTHONIOENCODING": "utf-8:replace"},
             stdout=stream,
             stderr=stream,
             start_new_session=True,  # Ctrl-C comes from here alone
@@ -107,7 +126,8 @@ def start(arguments: list[str], log: str, folder: str, variables: dict[str, str]
         try:
             process.wait()
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(ValueError):  # on Windows the run gets Ctrl-C itself
+                process.send_signal(signal.SIGINT)
             process.wait()
             raise
 
@@ -162,7 +182,8 @@ def with_ray(jobs: dict[str, tuple], address: str | None, needs: dict[str, float
 def read_json(file: Path) -> dict[str, Any]:
     """What a file holds; nothing if it is missing or damaged."""
     with contextlib.suppress(OSError, ValueError):
-        return json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
     return {}
 
 
@@ -183,7 +204,8 @@ def row(folder: Path, parameters: dict[str, Any], varied: list[str]) -> dict[str
     status, error = record.get("status"), record.get("error")
     if status in (None, "running"):  # `ganlib.run` had no time, or no reason, to say more
         with contextlib.suppress(OSError, IndexError):
-            error = folder.with_name(f"{folder.name}.log").read_text().splitlines()[-1]
+            log = folder.with_name(f"{folder.name}.log")
+            error = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1]
         status = "failed" if error or status else "not run"
     return {
         "run": folder.name,
@@ -197,7 +219,7 @@ def row(folder: Path, parameters: dict[str, Any], varied: list[str]) -> dict[str
 
 def write_table(file: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows as CSV, an empty field where a run measured nothing."""
-    with open(file, "w", newline="", encoding="utf-8") as stream:
+    with open(file, "w", newline="", encoding="utf-8", errors="replace") as stream:
         writer = csv.DictWriter(stream, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)
@@ -265,11 +287,12 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns the exit status: 0, 1 if a run failed, 2 if nothing could run, 130 if interrupted.
     """
-    args = arguments(argv)
-    with contextlib.ExitStack() as stack:
+    with screens(), contextlib.ExitStack() as stack:
+        args = arguments(argv)
         try:
             varied = grid(args.vary, args.seeds)
             runs = plan(args.notebook, args.file, varied)
+            demand_text(Path.cwd(), args.notebook, args.output, *runs)
             run_all = runner(args)
             stack.enter_context(alone(args.output))
         except (ImportError, OSError, ValueError) as error:
@@ -288,7 +311,11 @@ def sweep(args, runs: dict[str, dict], varied: list[dict[str, str]], run_all: Ca
     variables = {name: os.environ[name] for name in carried if name in os.environ}
     jobs, names, code = {}, list(varied[0]), 0
     for name in missing:
-        make_way(folders[name])
+        try:
+            make_way(folders[name])
+        except OSError as error:
+            print(f"{folders[name]} cannot be moved ({error.strerror}).", file=sys.stderr)
+            return 2
         given = [part for key in names for part in ("-p", key, str(runs[name][key]))]
         log = str(folders[name].with_name(f"{name}.log"))
         order = [*common, *given, "--output", str(folders[name])]
@@ -307,10 +334,15 @@ def sweep(args, runs: dict[str, dict], varied: list[dict[str, str]], run_all: Ca
     except (ConnectionError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    rows = [line(name) for name in runs]
-    write_table(args.output / "table.csv", rows)
+    rows, table = [line(name) for name in runs], args.output / "table.csv"
     columns = [*names, "status", "seconds", *args.show.split(","), "error"]
-    print(f"\n{show(rows, columns)}\nAll that was measured is in {args.output / 'table.csv'}.")
+    print(f"\n{show(rows, columns)}")
+    try:
+        write_table(table, rows)
+        print(f"All that was measured is in {table}.")
+    except OSError as error:
+        print(f"{table} cannot be written ({error.strerror}).", file=sys.stderr)
+        return 1
     return code or int(any(row["status"] != "completed" for row in rows))
 
 

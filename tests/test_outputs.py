@@ -99,7 +99,9 @@ def test_a_generator_that_cannot_be_saved_costs_no_samples(tmp_path, capsys):
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["generator.weights.h5", "samples.npz", "samples.png"]
     line = capsys.readouterr().out
-    assert line.count("\n") == 1 and "cannot save all: a model of the reader's own" in line
+    assert line.count("\n") == 1 and line.startswith(
+        "generator.keras cannot be written: a model of"
+    )
     other = Awkward(tiny())
     other(np.ones((1, 3), "float32"))
     other.load_weights(tmp_path / "generator.weights.h5")

@@ -36,6 +36,11 @@ def test_the_grid_is_every_combination_and_the_seeds():
     assert sweep.grid([], 0) == [{}]
 
 
+def test_values_in_brackets_are_one():
+    assert sweep.split("[3, 4],[[5], 6],-1e-3,(7,") == ["[3, 4]", "[[5], 6]", "-1e-3", "(7,"]
+    assert sweep.grid(["width=[3, 4],[5]"], 0) == [{"width": "[3, 4]"}, {"width": "[5]"}]
+
+
 def test_the_plan_has_every_parameter_in_its_type(tmp_path):
     path = notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
     (tmp_path / "a.yaml").write_text("dataset: images/small\nrate: 3\n")
@@ -49,17 +54,19 @@ def test_the_plan_has_every_parameter_in_its_type(tmp_path):
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["gone.ipynb"], "There is no notebook gone.ipynb."),
+        (["gone.ipynb"], "There is no notebook "),
         (["a.ipynb", "--vary", "rate"], "--vary wants NAME=VALUE,VALUE,..."),
         (["a.ipynb", "--vary", "seed=1", "--seeds", "2"], "--vary wants NAME=VALUE,VALUE,..."),
         (["a.ipynb", "--vary", "rat=1"], "There is no parameter rat (did you mean rate?)"),
         (["a.ipynb", "--vary", "rate=1,high"], "rate must be a number (float), not 'high'."),
+        (["a.ipynb", "--vary", "rate=1,-1e-3"], "rate must be at least 0, not -0.001."),
         (["a.ipynb", "--vary", "rate=1e-1,0.1"], "Two runs would be rate=0.1"),
     ],
 )
 def test_refusals(arguments, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
+    bounds = "settings(globals(), tested={}, least={'rate': 0})"
+    notebook(tmp_path / "a.ipynb", bounds, parameters=PARAMETERS)
     assert sweep.main([*arguments, "--output", "out"]) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith(sentence) and err.count("\n") == 1
