@@ -17,6 +17,7 @@ FAKE = "#e2762f"  # orange; the pair stays apart for every common colour blindne
 COLOURS = (REAL, FAKE, "#2ba57c", "#c06bb0", "#b8962e", "#8a8f98")
 GREY = "#7b7b7b"  # contrast 4.2 on white and on the dark page alike
 WIDTH = 7.2  # inches: the text column
+HEIGHT = 10  # inches: no grid is taller
 
 
 def use_style() -> None:
@@ -55,23 +56,20 @@ def tile(images, columns=None, gap=1, background=0) -> np.ndarray:
 
     Args:
         images: C is 1 (grey), 3 or 4.
-        columns: images in a row; by default as many as make the whole about square.
+        columns: images in a row, or all of them where there are fewer; by default as many as make
+            the whole about square.
         gap: pixels between neighbours.
         background: the value of the gaps and of empty places.
 
     Returns:
         uint8, (height, width) for grey images and (height, width, C) for colour.
+
+    Raises:
+        ValueError: no images, or something else.
     """
-    images = np.asarray(images)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
-        raise ValueError(
-            "a grid needs uint8 images of shape (N, H, W, C), N at least 1; it was given "
-            f"{images.dtype} of shape {images.shape}"
-        )
+    images = _images(images)
     n, height, width, channels = images.shape
-    columns = columns or int(np.ceil(np.sqrt(n)))
+    columns = _columns(images, columns)
     rows = -(-n // columns)
     canvas = np.full(
         (rows * (height + gap) - gap, columns * (width + gap) - gap, channels),
@@ -82,6 +80,24 @@ def tile(images, columns=None, gap=1, background=0) -> np.ndarray:
         top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
         canvas[top : top + height, left : left + width] = image
     return canvas[..., 0] if channels == 1 else canvas
+
+
+def _images(images):
+    """Images as an array uint8 (N, H, W, C)."""
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
+        raise ValueError(
+            "a grid needs uint8 images of shape (N, H, W, C), N at least 1; it was given "
+            f"{images.dtype} of shape {images.shape}"
+        )
+    return images
+
+
+def _columns(images, columns=None):
+    n, height, width, _ = images.shape
+    return min(n, columns or int(np.ceil(np.sqrt(n * height / width))))
 
 
 def save_grid(path, images, columns=None, zoom=1) -> None:
@@ -97,6 +113,8 @@ def save_grid(path, images, columns=None, zoom=1) -> None:
 def save_animation(path, pictures, seconds=0.2) -> None:
     """Write pictures of one size as a GIF that begins anew after a pause on the last of them.
 
+    Without any pictures, none is written.
+
     Args:
         pictures: files, or uint8 arrays as `tile` returns them: `[tile(images) for images in
             snapshots.images]`.
@@ -105,52 +123,88 @@ def save_animation(path, pictures, seconds=0.2) -> None:
     from PIL import Image
 
     frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
+    if not frames:
+        return
     shown = [round(1000 * seconds)] * (len(frames) - 1) + [round(10_000 * seconds)]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=shown, loop=0)
 
 
 def image_grid(images, columns=None, titles=None, ax=None):
-    """Show uint8 images (N, H, W, C) in rows of `columns`; returns the Axes.
+    """Show uint8 images (N, H, W, C) in rows of `columns`, as `tile` lays them out; returns the
+    Axes.
 
     Args:
         titles: a text for each column, written above it.
     """
-    images = np.asarray(images)
+    images = _images(images)
+    columns = _columns(images, columns)
     canvas = tile(images, columns)
-    columns = columns or int(np.ceil(np.sqrt(len(images))))
     if ax is None:
-        height, width = canvas.shape[:2]
-        # Few small images are not blown up to the whole text width.
-        inches = min(WIDTH, 0.75 * columns if columns < 10 else WIDTH)
-        title_inches = 0.25 if titles else 0
-        _, ax = plt.subplots(figsize=(inches, inches * height / width + title_inches))
+        width, height = _inches(images, columns)
+        _, ax = plt.subplots(figsize=(width, height + (0.25 if titles else 0)))
     ax.imshow(canvas, cmap="gray", vmin=0, vmax=255)
     ax.set_axis_off()
-    step = images.shape[2] + 1
-    for i, title in enumerate(titles or ()):
-        ax.text(i * step + step / 2 - 1, -3, title, ha="center", va="bottom", color=GREY)
+    step, above = images.shape[2] + 1, max(3, images.shape[1] / 10)
+    for i, title in zip(range(columns), titles or (), strict=False):
+        ax.text(i * step + step / 2 - 1, -above, title, ha="center", va="bottom", color=GREY)
     return ax
 
 
+def _inches(images, columns):
+    """Width and height of the figure of a grid."""
+    _, height, width, _ = images.shape
+    rows = -(-len(images) // columns)
+    whole = columns * (width + 1) - 1, rows * (height + 1) - 1
+    # Few small images are not blown up to the whole text width: a square one takes 0.75 inches, one
+    # that is not as much of the page.
+    inches = min(WIDTH, 0.75 * columns * np.sqrt(width / height), HEIGHT * whole[0] / whole[1])
+    return inches, max(0.3, inches * whole[1] / whole[0])
+
+
 def image_rows(images, labels, ax=None):
-    """One row for each array of `images`, all of equal length, with its label at the left.
+    """One row for each array of `images`, with its label at the left.
 
     Samples over time (a row an epoch), an interpolation beside its end points, a sample beside its
     nearest training images.
 
     Args:
-        images: a sequence of uint8 arrays (N, H, W, C).
+        images: a sequence of uint8 arrays (N, H, W, C). Where one has fewer or smaller images than
+            another, their places are filled up with black.
         labels: a text for each row.
 
     Returns:
         The Axes.
     """
-    count = len(images[0])
-    ax = image_grid(np.concatenate([np.asarray(row) for row in images]), count, ax=ax)
-    step = np.asarray(images[0]).shape[1] + 1
+    rows = _alike(images)
+    grid, labels, points = _images(np.concatenate(rows)), list(labels), 10
+    if ax is None:
+        width, height = _inches(grid, len(rows[0]))
+        # The labels stand in the figure too. They should leave room for images that are narrow, and
+        # not run into each other where these are low.
+        room = 2 + 0.09 * max(map(len, labels), default=0)
+        points = min(points, 50 * height / len(rows))
+        _, ax = plt.subplots(figsize=(min(WIDTH, max(width, room)), height))
+    ax = image_grid(grid, len(rows[0]), ax=ax)
+    step, beside = rows[0].shape[1] + 1, max(4, rows[0].shape[2] / 8)
     for i, label in enumerate(labels):
-        ax.text(-4, i * step + step / 2 - 1, label, ha="right", va="center", color=GREY)
+        middle = i * step + step / 2 - 1
+        ax.text(-beside, middle, label, size=points, ha="right", va="center", color=GREY)
     return ax
+
+
+def _alike(images):
+    """Rows of images (N, H, W, C), all of the largest shape, at the top left of their places."""
+    rows = [np.asarray(row) for row in images]
+    rows = [row[..., None] if row.ndim == 3 else row for row in rows]
+    if not rows or any(row.ndim != 4 for row in rows):
+        raise ValueError(
+            "rows of images are one or more uint8 arrays of shape (N, H, W, C); the shapes given "
+            f"are {[row.shape for row in rows]}"
+        )
+    largest = np.max([row.shape for row in rows], axis=0)
+    grey = [row.shape[3] == 1 for row in rows]
+    rows = [row.repeat(largest[3], 3) if own else row for row, own in zip(rows, grey, strict=True)]
+    return [np.pad(x, [(0, b - a) for a, b in zip(x.shape, largest, strict=True)]) for x in rows]
 
 
 def curves(history, names=None, ax=None, xlabel="epoch", ylabel=None, x=None):

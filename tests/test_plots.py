@@ -1,3 +1,6 @@
+import itertools
+import warnings
+
 import matplotlib
 import numpy as np
 import pytest
@@ -61,6 +64,72 @@ def test_grids_show_their_pixels_and_labels():
     ax = plots.image_rows([images(5), images(5)], ["epoch 1", "epoch 2"])
     assert ax.images[0].get_array().shape == (9, 5 * 6 + 4)
     assert [text.get_text() for text in ax.texts] == ["epoch 1", "epoch 2"]
+
+
+def test_fewer_images_than_columns_leave_no_empty_places():
+    assert plots.tile(images(3), columns=20).shape == (4, 3 * 6 + 2)
+    ax = plots.image_grid(images(1), columns=3, titles=["a", "b", "c"])
+    assert ax.images[0].get_array().shape == (4, 6)
+    assert [text.get_text() for text in ax.texts] == ["a"]
+
+
+@pytest.mark.parametrize("height,width", [(8, 64), (64, 8), (32, 64), (30, 45), (256, 192)])
+def test_figures_of_images_that_are_not_square(height, width):
+    """About square as a whole, never larger than a page, and labels beside the middle of a row."""
+    canvas = plots.tile(images(24, height, width, 3))
+    assert 0.4 < canvas.shape[0] / canvas.shape[1] < 2.5
+    batch = images(10, height, width)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # "axes sizes collapsed to zero"
+        for ax in (
+            plots.image_grid(images(60, height, width, 3)),
+            plots.image_grid(images(60, height, width), columns=20),
+            plots.image_rows([batch] * 6, [f"step {i}" for i in range(6)]),
+            plots.image_rows([batch[:1]] * 30, ["a real photograph"] * 30),
+        ):
+            ax.figure.canvas.draw()
+            inches = ax.figure.get_size_inches()
+            assert inches[0] <= plots.WIDTH and 0.3 <= inches[1] <= plots.HEIGHT + 1e-6
+    ax = plots.image_rows([batch] * 6, [f"step {i}" for i in range(6)])
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert all(low.y1 <= high.y0 + 1 for high, low in itertools.pairwise(boxes))
+    for i, text in enumerate(ax.texts):
+        x, y = text.get_position()
+        assert x < 0 and y == i * (height + 1) + (height - 1) / 2
+
+
+def test_figures_of_square_images_stay_as_they_were():
+    for n, columns, expected in ((60, 20, (7.2, 7.2 * 86 / 579)), (6, 3, (2.25, 2.25 * 57 / 86))):
+        ax = plots.image_grid(images(n, 28, 28), columns=columns)
+        np.testing.assert_allclose(ax.figure.get_size_inches(), expected)
+    ax = plots.image_rows([images(8, 28, 28)] * 4, ["a longer label"] * 4)
+    np.testing.assert_allclose(ax.figure.get_size_inches(), (6, 6 * 115 / 231))
+    assert (ax.texts[0].get_position(), ax.texts[0].get_size()) == ((-4, 13.5), 10)
+
+
+def test_rows_may_differ_in_number_size_and_colour():
+    colour, grey = images(3, 4, 6, 3), images(2, 2, 5)
+    canvas = plots.image_rows([colour, grey], ["colour", "grey"]).images[0].get_array()
+    assert canvas.shape == (9, 20, 3)
+    assert (canvas[:4] == plots.tile(colour, 3)).all()
+    assert (canvas[5:7, 7:12] == grey[1]).all()
+    assert not canvas[7:].any() and not canvas[5:, 12:].any()
+    for empty in ([], [images(0)]):
+        with pytest.raises(ValueError, match=r"uint8 .*of shape \(N, H, W, C\)"):
+            plots.image_rows(empty, ["a"])
+
+
+def test_animations_of_one_picture_of_many_and_of_none(tmp_path):
+    for n in (0, 1, 3):
+        pictures = [plots.tile(images(2 + i, 4, 9, 3), columns=2) for i in range(n)]
+        plots.save_animation(
+            tmp_path / f"{n}.gif", [p[:4] // (i + 1) for i, p in enumerate(pictures)]
+        )
+    assert not (tmp_path / "0.gif").exists()
+    for n in (1, 3):
+        with Image.open(tmp_path / f"{n}.gif") as saved:
+            assert (saved.size, saved.n_frames) == ((19, 4), n)
 
 
 def test_curves_take_a_history_and_name_what_they_draw():
