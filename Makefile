@@ -5,12 +5,13 @@ CHAPTER ?= dcgan
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help site book pdf test run bench execute results repository clean
+.PHONY: help site book pdf test matrix run bench execute results repository clean
 
 help:
 	@echo "make book                     build the HTML book and open it"
 	@echo "make pdf                      the whole book as one PDF (needs Chromium or Chrome)"
 	@echo "make test                     lint, unit tests, and every chapter executed again"
+	@echo "make matrix                   every image chapter on every kind of data (half an hour)"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
 	@echo "make bench                    what BENCHMARKS.md reports, into outputs/bench/ (half an hour)"
 	@echo "make execute CHAPTER=dcgan    execute a chapter in place, ready to commit"
@@ -32,7 +33,7 @@ book: site
 pdf: site
 	@$(BIN)/python tools/pdf.py
 
-test execute: export KERAS_BACKEND = tensorflow
+test matrix execute: export KERAS_BACKEND = tensorflow
 
 test: $(READY)
 	@echo "Lint"
@@ -42,6 +43,9 @@ test: $(READY)
 	$(BIN)/python -m pytest tests
 	@echo "Every chapter executed again, its outputs compared with the committed ones"
 	$(BIN)/python -m pytest --nbval book
+
+matrix: $(READY)
+	$(BIN)/python -m pytest tests/matrix -m ""
 
 run: $(if $(RUN),$(READY))
 	@test -n "$(RUN)" || { echo "Say which run: make run RUN=NAME, NAME one of:" \

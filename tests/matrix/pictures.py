@@ -1,5 +1,6 @@
 """Folders of images such as readers have, drawn anew: names with spaces and accents, few images."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,30 +26,33 @@ def draw(rng, kind, height, width, grey):
 
 # Kind of data: how many classes (0: loose files), images of each, height, width, grey.
 FOLDERS = {
-    "three-classes": (3, 48, 28, 28, True),
+    "three-classes": (3, 48, 30, 30, True),
     "ten-classes": (10, 16, 28, 28, True),
     "no-classes": (0, 144, 28, 28, True),
-    "colour": (4, 36, 40, 32, False),
+    "colour": (4, 36, 40, 70, False),
     "30x45": (3, 48, 30, 45, False),
-    "32x64": (3, 48, 32, 64, False),
+    "32x64": (3, 48, 60, 90, False),
     "two-classes": (2, 72, 16, 16, True),
 }
 
 
 def make(folder, kind) -> Path:
-    """Draw the folder of this kind unless it is there, and return its path."""
+    """Draw the folder of this kind unless it is there, and return its path.
+
+    One that is there is found in any locale, even one that cannot write its name.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for entry in os.scandir(folder):
+        if kind in entry.name:
+            return Path(entry.path)
     classes, each, height, width, grey = FOLDERS[kind]
     root = Path(folder) / f"meine Bilder, {kind} (größer)"
-    if root.exists():
-        return root
-    part = root.with_name(f"{root.name}.part")
     rng = np.random.default_rng(0)
     for label in range(max(1, classes)):
-        place = part / NAMES[label] if classes else part
-        place.mkdir(parents=True, exist_ok=True)
+        place = root / NAMES[label] if classes else root
+        place.mkdir(parents=True)
         for i in range(each):
             suffix = "jpg" if i % 3 == 2 else "png"
             image = draw(rng, label if classes else i % 3, height, width, grey)
             Image.fromarray(image).save(place / f"ein bild ({i + 1}).{suffix}")
-    part.rename(root)
     return root

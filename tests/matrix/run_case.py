@@ -1,7 +1,8 @@
 """Run cases of the matrix, each in a process of its own, and say what became of them.
 
     python tests/matrix/run_case.py dcgan three-classes few-steps
-    python tests/matrix/run_case.py dcgan all all --jobs 2
+    python tests/matrix/run_case.py all digits all --jobs 2
+    python tests/matrix/run_case.py dcgan/digits/few-steps biggan/digits/max-seconds
 
 A case runs as papermill would run it: the code cells in order, in a fresh namespace, the parameters
 after the cell that is tagged so, in the notebook's folder. Only what all of them import is imported
@@ -26,6 +27,8 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ[name] = "1"  # two cases at a time have a core each
 
 import cases  # noqa: E402
 import pictures  # noqa: E402
@@ -153,7 +156,7 @@ def faults(case, output_dir) -> list[str]:
 def wrong_shape(kind, shape) -> list[str]:
     """Channels and proportions that are not those of the data."""
     _, height, width, channels = shape
-    grey = kind in ("digits", "mnist")
+    grey = pictures.FOLDERS[kind][4] if kind in pictures.FOLDERS else True
     if channels != (1 if grey else 3) or (height < width) != (kind in cases.NOT_SQUARE):
         return [f"{kind} came out as images of {height}x{width}x{channels}"]
     return []
@@ -197,6 +200,7 @@ def start(case, folder, data) -> int:
         result = judge(case, folder, dataset)
     except BaseException as error:
         result = {"status": "FAILED", "text": repr(error), "trace": traceback.format_exc()}
+        result["seconds"] = 0
     sys.stdout.flush()
     sys.stderr.flush()
     part = folder / "result.part"
@@ -231,7 +235,7 @@ def report(result) -> str:
     return "\n".join(lines)
 
 
-def run(chosen, folder, jobs=2):
+def run(chosen, folder, data, jobs):
     """Run cases, `jobs` at a time, below `folder`; yield each with its result as it ends."""
     for name in HEAVY:
         importlib.import_module(name)
@@ -240,49 +244,92 @@ def run(chosen, folder, jobs=2):
         while waiting and len(running) < jobs:
             case = waiting.pop(0)
             place = folder / "-".join(case)
-            running[start(case, place, folder / "data")] = case, place
+            running[start(case, place, data)] = case, place
         pid, status = os.wait()
         case, place = running.pop(pid)
         yield case, finish(place, status)
 
 
-def main():
-    """Do what the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    kinds = {"chapter": tuple(cases.SMALL), "data": cases.DATA, "budget": tuple(cases.STEPS)}
-    for name, values in kinds.items():
-        parser.add_argument(name, help=f"all, or one of {', '.join(values)}")
-    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
-    parser.add_argument("--keep", type=Path, help="a new folder for all that they leave")
-    parser.add_argument("--times", action="store_true", help="show the slowest cells")
-    args = parser.parse_args()
-    wanted = (args.chapter, args.data, args.budget)
+def table(results) -> str:
+    """What became of each case: a row for each chapter, a column for each kind of data.
+
+    In a cell stand the two budgets, each "ok", "refused" or "FAILED" with its seconds.
+    """
+    kinds = [kind for kind in cases.DATA if any(kind == case[1] for case in results)]
+    lines = [f"{'':<17}" + "".join(f"{kind:>14}" for kind in kinds)]
+    for chapter in cases.SMALL:
+        for budget in cases.STEPS:
+            cells = []
+            for kind in kinds:
+                result = results.get((chapter, kind, budget))
+                cells.append(f"{result['status']} {result['seconds']:.0f}" if result else "")
+            if any(cells):
+                lines.append(
+                    f"{chapter:<17}" + "".join(f"{cell:>14}" for cell in cells) + f"  {budget}"
+                )
+    return "\n".join(lines)
+
+
+def chosen_from(words) -> list[tuple]:
+    """The cases that the command line names. Raises ValueError where it names none."""
+    patterns = [word.split("/") for word in words] if "/" in words[0] else [words]
     chosen = [
         case
         for case in cases.ALL
-        if all(w in ("all", part) for w, part in zip(wanted, case, strict=True))
+        for pattern in patterns
+        if len(pattern) == 3
+        and all(w in ("all", part) for w, part in zip(pattern, case, strict=True))
     ]
     if not chosen:
-        parser.error("there is no such case")
-    folder, failures = Path(args.keep or tempfile.mkdtemp()).absolute(), 0
+        raise ValueError(
+            "A case is a chapter, a kind of data and a budget, each of them one of these, or all: "
+            + "; ".join(", ".join(names) for names in (cases.SMALL, cases.DATA, cases.STEPS))
+        )
+    return chosen
+
+
+def main() -> int:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("case", nargs="+", help="CHAPTER DATA BUDGET, or CHAPTER/DATA/BUDGET ...")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
+    parser.add_argument("--keep", type=Path, help="a new folder for all that they leave")
+    parser.add_argument("--data", type=Path, help="where the folders of images are, or will be")
+    parser.add_argument("--times", action="store_true", help="show the slowest cells")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each case")
+    args = parser.parse_args()
     try:
-        for case, result in run(chosen, folder, args.jobs):
-            print(
-                f"{' '.join(case)}: {result['status']}, {result.get('seconds', 0)} s "
-                f"({result.get('cpu', 0)} s of CPU)",
-                flush=True,
-            )
-            if result["status"] == "FAILED":
-                failures += 1
-                print(report(result), flush=True)
-            elif result["status"] == "refused":
-                print(f"    {result['text']}")
-            if args.times:
-                print(result.get("slowest", [])[:12])
+        chosen = chosen_from(args.case)
+    except ValueError as error:
+        parser.error(str(error))
+    folder = Path(args.keep or tempfile.mkdtemp()).absolute()
+    results = {}
+    try:
+        for case, result in run(chosen, folder, args.data or folder / "data", args.jobs):
+            results[case] = result
+            say(case, result, args)
     finally:
         if not args.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    return min(failures, 1)
+    if not args.json and len(results) > 1:
+        print(table(results))
+    return int(any(result["status"] == "FAILED" for result in results.values()))
+
+
+def say(case, result, args) -> None:
+    """Print what became of a case."""
+    if args.json:
+        print(json.dumps([case, result]), flush=True)
+        return
+    seconds = f"{result['seconds']:.0f} s, {result.get('cpu', 0):.0f} s of CPU"
+    print(f"{' '.join(case)}: {result['status']} ({seconds})")
+    if result["status"] == "FAILED":
+        print(report(result))
+    elif result["status"] == "refused":
+        print(f"    {result['text']}")
+    if args.times:
+        print(f"    (cell, seconds): {result.get('slowest', [])[:10]}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
