@@ -58,7 +58,7 @@ def contrast(images, seed):
 
 
 def translation(images, seed):
-    """Move by whole pixels, each way by up to an eighth of the side."""
+    """Move by whole pixels, by up to an eighth of the height and of the width."""
     rows, columns = (
         ops.arange(side, dtype="float32") + _whole(images, seed, -reach, reach)
         for side, reach in ((side, int(side / 8 + 0.5)) for side in images.shape[1:3])
@@ -101,7 +101,7 @@ def rotation(images, seed):
 
 
 def cutout(images, seed):
-    """Paint a grey square, half as long as the side, anywhere, perhaps partly outside."""
+    """Paint a grey rectangle, half as high and wide, anywhere, perhaps partly outside."""
     _, height, width, _ = images.shape
     inside = []
     for side in (height, width):
@@ -109,8 +109,8 @@ def cutout(images, seed):
         start = _whole(images, seed, 0, side - size % 2) - size // 2
         place = ops.arange(side, dtype="float32") - start
         inside.append((place >= 0) & (place < size))
-    square = inside[0][:, :, None, None] & inside[1][:, None, :, None]
-    return ops.where(square, 0.0, images)
+    rectangle = inside[0][:, :, None, None] & inside[1][:, None, :, None]
+    return ops.where(rectangle, 0.0, images)
 
 
 def noise(images, seed):

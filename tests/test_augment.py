@@ -50,22 +50,23 @@ def affine(image, matrix):
 
 def shifted(image, down, right):
     """The pixel (i, j) is that of (i + down, j + right), or 0 where there is none."""
-    result = np.zeros_like(image)
-    for i in range(H):
-        for j in range(W):
-            if 0 <= i + down < H and 0 <= j + right < W:
+    result, (height, width, _) = np.zeros_like(image), image.shape
+    for i in range(height):
+        for j in range(width):
+            if 0 <= i + down < height and 0 <= j + right < width:
                 result[i, j] = image[i + down, j + right]
     return result
 
 
-def squared_out(image, top, left):
-    result = image.copy()
-    result[max(0, top) : max(0, top + H // 2), max(0, left) : max(0, left + W // 2)] = 0
+def cut_out(image, top, left):
+    """Without half the height and width, rounded up, from (top, left) on."""
+    result, (height, width) = image.copy(), (-(-side // 2) for side in image.shape[:2])
+    result[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)] = 0
     return result
 
 
-def expected(name):
-    drawn, x = Drawn(), IMAGES.astype(float)
+def expected(name, images=IMAGES):
+    drawn, x = Drawn(), images.astype(float)
     if name == "brightness":
         return x + drawn.uniform(-0.5, 0.5)
     if name == "saturation":
@@ -82,11 +83,16 @@ def expected(name):
         turns = [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in angles]
         return np.stack([affine(x, turn) for x, turn in zip(x, turns, strict=True)])
     if name == "translation":  # with one seed both ways draw alike, up to their reach
-        by = zip(x, drawn.whole(-2, 2), drawn.whole(-2, 2), strict=True)
+        reaches = [round(side / 8) for side in x.shape[1:3]]
+        by = zip(x, *(drawn.whole(-reach, reach) for reach in reaches), strict=True)
         return np.stack([shifted(*each) for each in by])
     if name == "cutout":
-        starts = drawn.whole(0, H) - H // 4, drawn.whole(0, W) - W // 4
-        return np.stack([squared_out(*each) for each in zip(x, *starts, strict=True)])
+        halves = [-(-side // 2) for side in x.shape[1:3]]  # centred at all pixels, if they are odd
+        lasts = [side - half % 2 for side, half in zip(x.shape[1:3], halves, strict=True)]
+        starts = (
+            drawn.whole(0, last) - half // 2 for last, half in zip(lasts, halves, strict=True)
+        )
+        return np.stack([cut_out(*each) for each in zip(x, *starts, strict=True)])
     return x + 0.1 * array(keras.random.normal(x.shape, seed=7)).astype(float)
 
 
@@ -97,6 +103,15 @@ def test_each_operation_equals_its_definition(name):
     assert np.abs(result - IMAGES).max() > 0.05
     if name in KEEP_THE_RANGE:
         assert np.abs(result).max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("shape", [(6, 10), (10, 6), (7, 19), (24, 5)])
+@pytest.mark.parametrize("name", KEEP_THE_RANGE)
+def test_operations_do_not_mix_up_height_and_width(name, shape):
+    images = np.random.default_rng(1).uniform(-1, 1, (N, *shape, 1)).astype("float32")
+    result = applied(name, images)
+    np.testing.assert_allclose(result, expected(name, images), atol=2e-5)
+    assert np.abs(result - images).max() > 0.05
 
 
 def test_whole_numbers_take_all_values_and_no_others():
