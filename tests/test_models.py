@@ -96,6 +96,24 @@ def test_dcgan_makes_and_takes_images_of_its_shape(shape):
     assert tuple(discriminator(images).shape) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    "shape,maps,left",
+    [
+        ((32, 64, 3), [(4, 8), (8, 16), (16, 32), (32, 64)], (4, 8)),
+        ((44, 28, 1), [(11, 7), (22, 14), (44, 28)], (6, 4)),
+        ((8, 24, 1), [(4, 12), (8, 24)], (4, 12)),
+        ((28, 28, 1), [(7, 7), (14, 14), (28, 28)], (4, 4)),
+    ],
+)
+@once
+def test_the_longer_side_doubles_and_halves_with_the_shorter(shape, maps, left):
+    for model in (dcgan.generator(shape, 5, 4), resnet.generator(shape, 5, 8)):
+        sides = [tuple(x.output.shape[1:3]) for x in model.layers if len(x.output.shape) == 4]
+        assert list(dict.fromkeys(sides)) == maps
+    flat = next(x for x in dcgan.discriminator(shape, 4).layers if isinstance(x, layers.Flatten))
+    assert tuple(flat.input.shape[1:3]) == left
+
+
 def test_dcgan_64_has_the_published_parameters():
     """The usual 64-pixel DCGAN (latents of 100, 64 channels, no output bias) has 3,576,704 and
     2,765,568 trainable parameters; it starts from a 4x4 transposed convolution of the latents,
@@ -161,6 +179,9 @@ def test_mlp_makes_points_and_images():
     images = mlp.generator((8, 8, 1), latent_dim=3)(100 * np.ones((4, 3), "float32"))
     assert tuple(images.shape) == (4, 8, 8, 1)
     assert abs(ops.convert_to_numpy(images)).max() <= 1
+    photographs = mlp.generator((5, 9, 3), latent_dim=3)(np.ones((4, 3), "float32"))
+    assert tuple(photographs.shape) == (4, 5, 9, 3)
+    assert tuple(mlp.discriminator((5, 9, 3))(photographs).shape) == (4, 1)
 
 
 # ------------------------------------------------------------ residual networks and BigGAN
@@ -194,8 +215,8 @@ def test_biggan_has_the_published_parameters(side, generator, discriminator):
 
 
 def attended(model):
-    """The sides of the maps that self-attention sees."""
-    return [x.output.shape[1] for x in model.layers if type(x).__name__ == "SelfAttention"]
+    """The shorter sides of the maps that self-attention sees."""
+    return [min(x.output.shape[1:3]) for x in model.layers if type(x).__name__ == "SelfAttention"]
 
 
 @once
@@ -208,6 +229,11 @@ def test_attention_is_where_the_paper_has_it():
     assert attended(biggan.generator((32, 32, 3), **options, attention=0)) == []
     assert attended(biggan.generator((32, 32, 3), **options, attention=8)) == [8]
     assert attended(resnet.discriminator(width=8, attention=8)) == [8]
+    for shape in ((64, 32, 3), (32, 64, 3)):
+        for model in (biggan.generator, biggan.discriminator):
+            assert attended(model(shape, **options)) == [16]
+        assert attended(resnet.generator(shape, 5, 8, attention=16)) == [16]
+        assert attended(resnet.discriminator(shape, 8, attention=8)) == [8]
 
 
 def biggan_pair(shape):
@@ -221,6 +247,15 @@ PAIRS = {
         resnet.discriminator((16, 16, 3), 8, classes=10, attention=8),
     ),
     "biggan-32": lambda: biggan_pair((32, 32, 3)),
+    "dcgan-wide": lambda: (
+        dcgan.generator((16, 40, 3), 5, 4, classes=10),
+        dcgan.discriminator((16, 40, 3), 4, classes=10),
+    ),
+    "sagan-tall": lambda: (
+        resnet.generator((24, 16, 3), 5, 8, classes=10, attention=8, spectral_norm=True),
+        resnet.discriminator((24, 16, 3), 8, classes=10, attention=8),
+    ),
+    "biggan-wide": lambda: biggan_pair((28, 44, 1)),
     "biggan-28": lambda: biggan_pair((28, 28, 1)),
 }
 
