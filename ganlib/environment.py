@@ -59,11 +59,11 @@ class Screen:
 @contextlib.contextmanager
 def screens() -> Iterator[None]:
     """Let nothing that is printed meanwhile, or at the end of the process, raise an error."""
-    for number in range(3):  # a file opened later must not become the standard output
+    for number in range(3):  # a file opened later must not become the standard output of a kernel
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     kept = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(Screen, kept)
     try:

@@ -259,6 +259,46 @@ def test_papermill_alone_runs_the_same_notebook(tmp_path):
     assert outputs(tmp_path / "done.ipynb") == ("7 0.1\n", [])
 
 
+def test_a_value_of_any_kind_can_be_given():
+    given = ["a.ipynb", "-p", "rate", "-1e-3", "--output", "out", "-p", "tag", "--fast"]
+    args = run.arguments([*given, "-p", "widths", "[3, 4]", "-p", "empty", ""])
+    assert args.values == [
+        ("rate", "-1e-3"),
+        ("tag", "--fast"),
+        ("widths", "[3, 4]"),
+        ("empty", ""),
+    ]
+    assert (args.notebook, args.output) == (Path("a.ipynb"), Path("out"))
+
+
+@pytest.mark.parametrize("wrong", [["-p"], ["-p", "rate"], ["-p", "rate", "-p", "steps", "1"]])
+def test_a_parameter_without_a_value_is_refused(wrong, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run.arguments(["a.ipynb", *wrong])
+    assert caught.value.code == 2 and "-p" in capsys.readouterr().err
+
+
+def test_a_path_from_here_is_meant_where_the_notebook_has_none(here, capsys):
+    for folder in ("book/both", "both", "photos é", "mnist"):
+        (here / folder).mkdir(parents=True)
+    given = {
+        "dataset": "photos é",
+        "samples": "both",
+        "test": "mnist",  # a data set
+        "gone": "nowhere",
+        "none": "",
+        "steps": 3,
+    }
+    assert run.from_here(given, here / "book") == given | {"dataset": str(here / "photos é")}
+    assert capsys.readouterr().out == "dataset: photos é of the current folder.\n"
+
+
+def test_the_names_of_data_sets_are_no_paths():
+    from ganlib import data
+
+    assert set(run.DATA_SETS) == set(data._LOADERS)
+
+
 # --- Folders: no run destroys another -----------------------------------------------------------
 
 
