@@ -99,6 +99,37 @@ def test_a_training_ends_after_its_seconds():
     assert 0 < lab.table[0]["rounds"] < 100_000
 
 
+def test_a_training_that_cannot_be_scored_costs_no_other():
+    def score(gan):
+        if len(lab.table) == 1:
+            raise RuntimeError("no judge\nsecond line")
+        return {"mean": 1.0}
+
+    lab = Lab(score, steps=1, seeds=(0, 3))
+    with pytest.warns(UserWarning, match="No scores of 'plain', seed 0: RuntimeError: no judge$"):
+        lab.add("plain", build, batches)
+    assert [set(row) - {"variant", "seed", "seconds"} for row in lab.table] == [set(), {"mean"}]
+    np.testing.assert_array_equal(lab.column("plain", "mean"), [np.nan, 1])
+    assert lab.samples["plain"].shape == (20, 2)
+
+
+def test_show_without_some_scores(capsys):
+    table = [
+        {"variant": "a", "seed": 0, "fid": 1.0, "modes": 7},
+        {"variant": "a", "seed": 1, "fid": 3.0},
+        {"variant": "b", "seed": 0, "modes": 10},
+    ]
+    show(table, "fid", "reverse_kl", "modes")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["fid", "range", "modes"], ["a", "2", "1", "-", "3", "-"], ["b", *"--", "10"]]
+    show(table, "reverse_kl")
+    assert capsys.readouterr().out.split() == ["a", "b"]
+    for row in table:
+        row["seconds"] = 1.0
+    (b,) = compare(table)
+    assert np.isnan(b["ratio"]) and b["verdict"] == "no clear difference"
+
+
 class Stub:
     """Answers with the same images."""
 
@@ -126,6 +157,13 @@ def test_scores_are_those_of_the_metrics_and_tell_a_collapse():
     }
     assert all(found[name] == expected[name] for name in found if name != "collapsed")
     assert not found["collapsed"] and score(Stub(np.repeat(second[:1], 40, axis=0)))["collapsed"]
+
+
+def test_scores_that_cannot_be_computed_are_absent():
+    digits = data.load("digits").take(44)
+    score = scores(digits, lambda images: images.reshape(len(images), -1)[:, 2::6].astype(float), 4)
+    with pytest.warns(UserWarning, match="No precision, recall, density, coverage: .* too few"):
+        assert set(score(Stub(digits.images[:4]))) == {"fid", "kid", "collapsed"}
 
 
 def test_compare_asks_every_training():

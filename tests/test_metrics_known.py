@@ -1,5 +1,6 @@
 """Scores of features against theory, against scikit-learn and SciPy, and against torch-fidelity."""
 
+import importlib.util
 import tracemalloc
 import warnings
 
@@ -273,6 +274,41 @@ def test_copies_and_collapse():
     assert set(prdc(same, same).values()) == {1.0, 4.0}
 
 
+@pytest.mark.parametrize("size", [3, 64])
+def test_an_offset_of_all_features_changes_nothing(size):
+    """A million deviations: the squares of such features leave no digit of their distances."""
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(2, 600, size)) * [[[1]], [[0.9]]]
+    expected = prdc_by_sklearn(real, fake, 5)
+    assert 0 < expected["recall"] < 1
+    for offset in (0, 1e6, -1e6):
+        assert prdc(real + offset, fake + offset) == pytest.approx(expected, rel=1e-12)
+    distance = frechet_distance(real, fake)
+    assert frechet_distance(real + 1e6, fake + 1e6) == pytest.approx(distance, rel=1e-6)
+
+
+def test_neighbours_in_two_crowds_far_apart():
+    """No offset is common to them, and their distances within keep their digits all the same."""
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(2, 700, 3)) + 1e6 * rng.integers(0, 2, (2, 700, 1))
+    assert prdc(real, fake) == pytest.approx(prdc_by_sklearn(real, fake, 5), rel=1e-12)
+
+
+def test_copies_are_neighbours_whatever_the_rounding():
+    """The k-th neighbour lies on the edge of the ball: in the same rows in another order too."""
+    real = gaussian(0, 1100, 64)
+    for copies in (real, real[::-1], real[np.random.default_rng(0).permutation(1100)]):
+        scores = prdc(real, copies)
+        assert scores["density"] == pytest.approx(6 / 5, rel=1e-12)  # itself and its neighbours
+        assert scores["precision"] == scores["recall"] == scores["coverage"] == 1
+
+
+def test_a_distance_is_never_negative():
+    for seed in range(20):
+        x = gaussian(seed, 200, 12)
+        assert 0 <= frechet_distance(x, x[::-1]) < 1e-9
+
+
 # ----------------------------------------------------------------------------------- memory
 
 
@@ -374,6 +410,45 @@ def test_metrics_of_features_say_what_is_wrong(metric):
         metric(good, good[:1])
     with pytest.raises(ValueError, match="too few samples"):
         metric(good[:0], good)
+
+
+@pytest.mark.parametrize("metric", [frechet_distance, kernel_distance, prdc, inception_score])
+@pytest.mark.parametrize(
+    "bad",
+    [None, "features", {"a": 1}, [[1, 2], [3]], np.array([[None, 1]]), np.ones((9, 2), complex)],
+)
+def test_what_is_no_array_is_said_in_one_sentence(metric, bad):
+    arguments = (bad,) if metric is inception_score else (gaussian(0), bad)
+    with pytest.raises(ValueError, match=r"^An array of real numbers is needed.*[^.]+\.$"):
+        metric(*arguments)
+
+
+def test_tensors_of_any_backend_are_arrays():
+    x, y = gaussian(0).astype(np.float32), gaussian(1).astype(np.float32)
+    expected = frechet_distance(x, y), kernel_distance(x, y), prdc(x, y)
+    tensors = []
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        tensors.append(lambda a: torch.tensor(a, requires_grad=True))
+        halves = torch.tensor(x).bfloat16()
+        assert kernel_distance(halves, y) == kernel_distance(halves.float().numpy(), y)
+    if importlib.util.find_spec("tensorflow"):
+        import tensorflow as tf
+
+        tensors.append(tf.constant)
+    if importlib.util.find_spec("jax"):
+        import jax.numpy
+
+        tensors.append(jax.numpy.asarray)
+    for tensor in (*tensors, np.ndarray.tolist):
+        a, b = tensor(x), tensor(y)
+        assert (frechet_distance(a, b), kernel_distance(a, b), prdc(a, b)) == expected
+
+
+def test_features_whose_squares_are_infinite():
+    with pytest.raises(ValueError, match="too large"), np.errstate(over="ignore", invalid="ignore"):
+        frechet_distance(gaussian(0) * 1e200, gaussian(0))
 
 
 def test_moments_and_neighbours_say_what_is_wrong():

@@ -59,7 +59,7 @@ def frechet_distance(real_features, fake_features):
         real_features, fake_features: float (N, F) and (M, F), N and M at least 2; or `Moments`.
 
     Returns:
-        float.
+        float, never negative.
 
     Warns:
         UserWarning: N or M is not above F, so that a covariance is singular.
@@ -73,6 +73,8 @@ def frechet_distance(real_features, fake_features):
     )
     same_length((real.n, len(real.mean)), (fake.n, len(fake.mean)))
     a, b = real.covariance, fake.covariance
+    if not np.isfinite(a + b).all():
+        raise ValueError("The features are too large: their squares are infinite.")
     if min(real.n, fake.n) <= len(a):
         warnings.warn(
             f"{min(real.n, fake.n)} samples do not determine a covariance of {len(a)} features and "
@@ -85,4 +87,5 @@ def frechet_distance(real_features, fake_features):
     values, vectors = np.linalg.eigh(a)
     root = vectors * np.sqrt(values.clip(0)) @ vectors.T
     cross = np.sqrt(np.linalg.eigvalsh(root @ b @ root).clip(0)).sum()
-    return float(((real.mean - fake.mean) ** 2).sum() + np.trace(a + b) - 2 * cross)
+    distance = ((real.mean - fake.mean) ** 2).sum() + np.trace(a + b) - 2 * cross
+    return float(np.maximum(distance, 0))  # rounding leaves it below zero for equal sets

@@ -65,12 +65,12 @@ def same_length(real_shape, fake_shape):
         )
 
 
-def blocks(features, size=1024):
-    """Yield the rows of `features` by blocks: (slice, float64 (size, F)).
+def blocks(features, start=0, size=512):
+    """Yield the rows of `features` from `start` on by blocks: (slice, float64 (size, F)).
 
     A table of all pairs of samples is then worked through in squares of `size` by `size`: the
-    memory does not depend on how many samples there are.
+    memory does not depend on how many samples there are, and a square fits a processor's cache.
     """
-    for start in range(0, len(features), size):
-        rows = slice(start, min(start + size, len(features)))
+    for first in range(start, len(features), size):
+        rows = slice(first, min(first + size, len(features)))
         yield rows, features[rows].astype(np.float64)

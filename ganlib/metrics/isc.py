@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.special import entr
 
+from ganlib.metrics.inputs import array
+
 
 def inception_score(probabilities):
     """How sure a classifier is of each sample, and how varied its answers are.
@@ -22,7 +24,7 @@ def inception_score(probabilities):
     Raises:
         ValueError: they are not probabilities.
     """
-    p = np.asarray(probabilities, np.float64)
+    p = array(probabilities).astype(np.float64)
     # Written so that NaN fails it too.
     if p.ndim != 2 or not (p.size and p.min() >= 0 and np.abs(p.sum(axis=1) - 1).max() < 1e-3):
         raise ValueError(

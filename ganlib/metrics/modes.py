@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import rel_entr
 
-from ganlib.metrics.inputs import blocks, checked
+from ganlib.metrics.inputs import array, blocks, checked
 
 
 def mixture_modes(samples, mixture, within=3.0):
@@ -65,7 +65,7 @@ def label_modes(labels, frequencies):
         ValueError: labels that are none, or a class with samples where none is expected: the
             divergence would be infinite.
     """
-    labels, frequencies = np.asarray(labels), np.asarray(frequencies, np.float64)
+    labels, frequencies = array(labels), array(frequencies).astype(np.float64)
     classes = len(frequencies)
     if labels.ndim != 1 or len(labels) == 0 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
