@@ -80,14 +80,16 @@ def suffixes() -> frozenset[str]:
 @functools.cache
 def _formats() -> tuple[str, ...]:
     Image.init()
-    return tuple(name for name in Image.ID if name not in _NO_PICTURES)
+    first = ("JPEG", "PNG", "BMP", "GIF")  # the order in which they are tried
+    return first + tuple(name for name in Image.ID if name not in {*first, *_NO_PICTURES})
 
 
 @contextlib.contextmanager
 def _opening(path):
     """The picture at `path`. Whatever fails here is one sentence that names the file."""
     try:
-        with Image.open(path, formats=_formats()) as image:
+        # Given the path, Pillow 13 takes the width of an uncompressed TIFF for its height.
+        with open(path, "rb") as file, Image.open(file, formats=_formats()) as image:
             yield image
     except _Refused:
         raise
@@ -111,8 +113,7 @@ def header(path) -> tuple[int, int, bool]:
     say what is white.
     """
     with _opening(path) as image:
-        if image.mode == "I":
-            _check_whole_numbers(path, image)
+        _check_white(path, image)
         width, height = image.size
         # A TIFF says its size upright. Where sides are equal or long no one needs to know.
         if height != width <= 64 >= height and image.format != "TIFF" and _orientation(image) > 4:
@@ -126,6 +127,10 @@ def read(path, size: tuple[int, int], channels: int) -> np.ndarray:
     Raises ValueError, one sentence, if it cannot be read or does not say what is white.
     """
     with _opening(path) as file:
+        _check_white(path, file)
+        if file.format == "PNG" and "transparency" in file.info and file.tile:
+            # Which of 4 or 16 greys is transparent: Pillow makes 256 of them as it reads.
+            file.info["transparency"] *= {"L;2": 85, "L;4": 17}.get(file.tile[0][3], 1)
         file.load()
         image = _eight_bits(path, file)
         # A TIFF was turned as it was loaded, and says nothing now.
@@ -151,15 +156,19 @@ def _orientation(image) -> int:
 
 
 def _is_grey(image) -> bool:
-    if image.mode == "P" and image.palette and image.palette.rawmode == "RGB":
-        colours = np.frombuffer(image.palette.palette, np.uint8)
+    palette = image.palette
+    if image.mode == "P" and palette and (palette.rawmode or palette.mode) == "RGB":
+        colours = np.frombuffer(bytes(palette.palette), np.uint8)
         colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
         return bool((colours == colours[:, :1]).all())
     return image.mode in _GREY
 
 
-def _check_whole_numbers(path, image):
-    if image.format not in ("PNG", "PPM"):  # both have white at 65535
+def _check_white(path, image):
+    """Refuse whole numbers of which nothing says what is white: with a sign, or of 32 bits."""
+    signed = getattr(image, "tag_v2", {}).get(339, (1,))[0] == 2  # how a TIFF says it
+    # Of the others with more than 16 bits, PNG and PPM have white at 65535.
+    if signed or image.mode == "I" and image.format not in ("PNG", "PPM"):
         raise _Refused(
             f"{path} holds whole numbers that do not say what is white: "
             "convert it to 8 or 16 bits or take it out"
@@ -168,21 +177,22 @@ def _check_whole_numbers(path, image):
 
 def _eight_bits(path, image):
     """Whole numbers of 9 to 16 bits, and floats from 0 to 1, as a grey picture of 8 bits."""
-    if image.mode == "F":
-        values = np.asarray(image)
-        if not (values.min() >= 0 and values.max() <= 1):
-            raise _Refused(
-                f"{path} holds numbers from {values.min():g} to {values.max():g}, where 0 is "
-                "black and 1 is white: convert it or take it out"
-            )
-        return Image.fromarray(np.rint(values * 255).astype(np.uint8))
-    if not image.mode.startswith("I"):
+    if image.mode != "F" and not image.mode.startswith("I"):
         return image
-    if image.mode == "I":
-        _check_whole_numbers(path, image)
-    bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]  # a TIFF may have 12
+    tags = getattr(image, "tag_v2", {})
     values = np.asarray(image)
-    levels = (values >> bits - 8).astype(np.uint8)
+    if image.mode != "F":
+        bits = tags.get(258, (16,))[0]  # a TIFF may have 12
+        levels = (values >> bits - 8).astype(np.uint8)
+    elif values.min() >= 0 and values.max() <= 1:
+        levels = np.rint(values * 255).astype(np.uint8)
+    else:
+        raise _Refused(
+            f"{path} holds numbers from {values.min():g} to {values.max():g}, where 0 is "
+            "black and 1 is white: convert it or take it out"
+        )
+    if tags.get(262) == 0:  # white is zero, which Pillow minds in 8 bits only
+        levels = 255 - levels
     if "transparency" in image.info:
         levels[values == image.info["transparency"]] = 255
     return Image.fromarray(levels)
