@@ -124,7 +124,10 @@ class Untrained(_Extractor):
 
     Attributes:
         name: the shape and the seed, for the record.
+        class_names: none.
     """
+
+    class_names = ()
 
     def __init__(self, image_shape, seed=0):
         self.name = f"untrained network of {'x'.join(map(str, image_shape))}, seed={seed}"
