@@ -196,6 +196,7 @@ def start(case, folder, data) -> int:
     signal.alarm(LIMIT)
     for stream, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT), stream)
+        getattr(sys, name).reconfigure(encoding="utf-8")  # as a kernel's streams are, anywhere
     try:
         result = judge(case, folder, dataset)
     except BaseException as error:

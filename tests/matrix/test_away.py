@@ -117,18 +117,40 @@ def test_a_locale_that_is_not_utf_8(tmp_path):
     assert result["status"] == "ok", run_case.report(result)
 
 
-@pytest.mark.slow
-def test_the_command_line_in_a_locale_that_is_not_utf_8(tmp_path):
-    case = ("conditional", "ten-classes", "max-seconds")
-    output = tmp_path / "Läufe, neue (größer)"
-    given = cases.parameters(case, pictures.make(tmp_path, case[1]), output)
+def by_command_line(case, folder, output, utf8):
+    """`python -m ganlib.run` on a case, as a command for `away`."""
+    given = cases.parameters(case, folder, output)
     del given["output_dir"]
     values = [text for name, value in given.items() for text in ("-p", name, str(value))]
-    command = ["-m", "ganlib.run", cases.BOOK / f"{case[0]}.ipynb", *values, "--output", output]
-    done = away(command, cwd=cases.BOOK.parent)
+    notebook = cases.BOOK / f"{case[0]}.ipynb"
+    return ["-X", f"utf8={utf8}", "-m", "ganlib.run", notebook, *values, "--output", output]
+
+
+# A terminal of ASCII where the paths are text all the same, and one where they had better be ASCII.
+@pytest.mark.parametrize(
+    ("utf8", "output"),
+    [
+        pytest.param(1, "Läufe, neue (größer)", marks=matrix),
+        pytest.param(0, "runs, new", marks=pytest.mark.slow),
+    ],
+)
+def test_the_command_line_in_a_locale_that_is_not_utf_8(utf8, output, tmp_path):
+    case = ("dcgan", "two-classes", "max-seconds")
+    folder = pictures.make(tmp_path, case[1])
+    if not utf8:
+        folder = folder.rename(tmp_path / "my pictures")  # its classes keep their accents
+    done = away(by_command_line(case, folder, tmp_path / output, utf8), cwd=cases.BOOK.parent)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert "Traceback" not in done.stderr
-    assert not run_case.faults(case, output)
+    assert not run_case.faults(case, tmp_path / output)
+
+
+def test_a_path_that_is_no_text_in_its_locale_is_refused(tmp_path):
+    case = ("dcgan", "two-classes", "max-seconds")
+    folder = pictures.make(tmp_path, case[1])
+    done = away(by_command_line(case, folder, tmp_path / "runs", 0), cwd=cases.BOOK.parent)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "is no text in this locale" in done.stderr
 
 
 BY_PAPERMILL = [
