@@ -13,6 +13,7 @@ offer in common:
 """
 
 import contextlib
+import functools
 import os
 import sys
 import tempfile
@@ -147,6 +148,35 @@ if NAME == "tensorflow":
     def on_many_machines(model):
         return model.distribute_strategy.extended._in_multi_worker_mode()
 
+    def shares_batches(model):
+        return model.distribute_strategy.num_replicas_in_sync > 1 or on_many_machines(model)
+
+    def iterate(batches, like):
+        @tf.autograph.experimental.do_not_convert
+        def loosely(*batch):  # of no certain shape where other batches may have another
+            pairs = zip(tf.nest.flatten(batch), tf.nest.flatten(like.element_spec), strict=True)
+            return tf.nest.pack_sequence_as(
+                like.element_spec,
+                [tf.compat.v1.placeholder_with_default(tensor, s.shape) for tensor, s in pairs],
+            )
+
+        sets = [tf.data.Dataset.from_tensors(batch) for batch in batches]
+        data = functools.reduce(lambda one, other: one.concatenate(other), sets)
+        if data.element_spec != like.element_spec:
+            data = data.map(loosely)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # see `ganlib.batches`
+        return iter(data.with_options(options))
+
+    @contextlib.contextmanager
+    def uneven_parts_told(sentence):
+        try:
+            yield
+        except tf.errors.InvalidArgumentError as error:
+            if "Number of ways to split" not in str(error):
+                raise
+            raise ValueError(sentence) from None
+
     def check_shares(feed):
         """Raise ValueError if the replicas' shares of the batches of `feed`, Keras's iterator, may
         differ in size: the mean of their gradients would then not be the batch's."""
@@ -279,6 +309,14 @@ if NAME != "tensorflow":
     def on_many_machines(model):
         return NAME == "jax" and jax.process_count() > 1
 
+    shares_batches = on_many_machines
+
+    def iterate(batches, like):
+        return iter(batches)
+
+    def uneven_parts_told(sentence):
+        return contextlib.nullcontext()
+
 
 def random_state():
     """State of random numbers that no Keras variable holds: a list of arrays, empty but for
@@ -323,6 +361,16 @@ own_rows.__doc__ = """Random rows of this replica of a training: its `n` of `dra
     """
 own_share.__doc__ = """A replica's gradients, such that their sum over all replicas is the mean."""
 on_many_machines.__doc__ = """Whether a compiled model trains in several processes at once."""
+shares_batches.__doc__ = (
+    """Whether a process sees no more than a part of the batches, or in parts."""
+)
+iterate.__doc__ = """An iterator over a list of batches that were taken from the iterator `like`.
+
+    It is for a compiled step that takes `like`: on TensorFlow of the same type, or the step would
+    be traced again.
+    """
+uneven_parts_told.__doc__ = """A context in which TensorFlow's error of a compiled step, that a
+batch cannot be cut into equal parts, becomes a ValueError with a sentence."""
 train_step.__doc__ = """Run `step(data)`, which assigns variables, as Keras's `train_step` must.
 
     On JAX `state` comes before the data and the new state goes back beside the logs.

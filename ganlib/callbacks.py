@@ -249,4 +249,4 @@ class HealthMonitor(keras.callbacks.Callback):
             if name not in self.found:
                 self.found[name] = self._rounds
                 seen, remedy = health.REMEDIES[name]
-                print(f"Round {self._rounds}, {name}: {seen}. Try first: {remedy}.", flush=True)
+                checks.say(f"Round {self._rounds}, {name}: {seen}. Try first: {remedy}.")

@@ -171,7 +171,8 @@ def _tell_apart(a, b) -> tuple[str, str]:
     return texts
 
 
-def say(text):
-    """Print, with a question mark for what the terminal's encoding lacks."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))
+def say(text, stream=None):
+    """Print at once, with a question mark for what the terminal's encoding lacks."""
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)

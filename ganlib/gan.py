@@ -1,20 +1,23 @@
 """A GAN is two models, a loss and a few rules. The rules, one training round, are written here."""
 
 import contextlib
-import time
 
 import keras
 import numpy as np
 from keras import ops
 
-from ganlib import backend, layers, losses
+from ganlib import backend, feed, layers, losses, players, sampling
 from ganlib.augment import get as get_augment
 from ganlib.data import to_uint8
+from ganlib.penalties import check_norms
 from ganlib.penalties import get as get_penalty
+from ganlib.players import conditional, given
+from ganlib.saved import Saved
+from ganlib.watch import STRAY_LABELS, Watch, listed, raise_unless_finite
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
-class GAN(keras.Model):
+class GAN(Saved):
     """Two networks that train each other through Keras's own `fit`.
 
     One `fit` step is one round (Goodfellow et al. 2014, algorithm 1). The batch is cut into
@@ -39,35 +42,31 @@ class GAN(keras.Model):
     Args:
         generator: model from latents (N, latent_dim) to samples (N, ...); images are float32 in
             [-1, 1].
-        discriminator: model from such samples to logits (N, 1), without a sigmoid.
+        discriminator: model from such samples to logits (N, 1), without a sigmoid. A model that
+            does not say what it takes, such as a subclass of `keras.Model`, is called once before;
+            as a discriminator it need not be, unless it takes labels. `gan.generator` then is a
+            functional model around it, with the same weights.
         seed: of the latents drawn in training. The weights are the models' own: call
             `keras.utils.set_random_seed` before building these, and the whole training repeats bit
             for bit on one machine.
 
     Raises:
         ValueError: the discriminator does not take what the generator makes, or it alone takes
-            labels.
+            labels; a model's input is not known, or its images are channels first.
     """
 
     def __init__(self, generator, discriminator, seed=0, name="gan"):
         super().__init__(name=name)
-        made, taken = generator.output_shape[1:], tuple(discriminator.inputs[0].shape[1:])
-        if made != taken:
-            raise ValueError(
-                f"The generator makes samples of shape {made}, but the discriminator takes "
-                f"{taken}: build both for the same shape."
-            )
-        if _conditional(discriminator) and not _conditional(generator):
-            raise ValueError(
-                "The discriminator takes labels, but the generator does not and cannot know which "
-                "class to make: build both with classes."
-            )
+        generator = players.adopt(generator, "generator")
+        discriminator = players.adopt(discriminator, "discriminator", generator.output_shape[1:])
+        players.match(generator, discriminator)
         self.generator = generator
         self.discriminator = discriminator
         self.ema_generator = None
         self.seed = seed
         self.latent_dim = generator.inputs[0].shape[-1]
-        self.classes = layers.classes(generator) if _conditional(generator) else None
+        self.classes = layers.classes(generator) if conditional(generator) else None
+        self.boundary = None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.means = {
             name: keras.metrics.Mean(name=name)
@@ -110,9 +109,10 @@ class GAN(keras.Model):
             kwargs: Keras's own: jit_compile, run_eagerly, steps_per_execution.
 
         Raises:
-            ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), or one optimizer for
-                both players.
+            ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), one optimizer for
+                both players, a sigmoid at the discriminator's end, or `metrics`.
         """
+        feed.check_rules(kwargs, loss, self.discriminator)
         if not (isinstance(n_critic, int) and n_critic >= 1):
             raise ValueError(
                 "n_critic counts discriminator updates in a round, a whole number of at least 1, "
@@ -121,15 +121,10 @@ class GAN(keras.Model):
         if ema is not None and not 0 < ema < 1:
             raise ValueError(f"ema is a decay between 0 and 1, such as 0.999, not {ema!r}.")
         self.rules = losses.get(loss)
+        single = self.discriminator.output_shape[1:][-1:] in ((), (1,))  # one logit for each
+        self.boundary = getattr(self.rules, "boundary", None) if single else None
         self.penalties = [get_penalty(penalty) for penalty in penalties]
-        if any(getattr(p, "of_gradient", True) for p in self.penalties) and any(
-            isinstance(layer, keras.layers.BatchNormalization)
-            for layer in self.discriminator._flatten_layers()
-        ):
-            raise ValueError(
-                "A gradient penalty needs a discriminator without batch norm: with it each logit "
-                "depends on the whole batch, and the gradient at one image is not its own."
-            )
+        check_norms(self.penalties, self.discriminator)
         # Held where Keras finds them: their state is part of the model's.
         self.penalty_seeds = [
             p.seed_generator for p in self.penalties if hasattr(p, "seed_generator")
@@ -140,12 +135,12 @@ class GAN(keras.Model):
             self.augment.build(self.generator.output_shape)
         self.n_critic = n_critic
         self.ema = ema
-        players = [_adam(generator_optimizer), _adam(discriminator_optimizer)]
-        if players[0] is players[1]:
+        optimizers = [_adam(generator_optimizer), _adam(discriminator_optimizer)]
+        if optimizers[0] is optimizers[1]:
             raise ValueError(
                 "Each player needs an optimizer of its own: one object would mix their moments."
             )
-        self.ema_generator = None if ema is None else _copy(self.generator)
+        self.ema_generator = None if ema is None else players.copy(self.generator)
         # One optimizer in Keras's eyes: fit, saving and JAX's state then see the moments of both
         # players.
         generators = {id(v) for v in self.generator.trainable_variables}
@@ -154,7 +149,7 @@ class GAN(keras.Model):
         half = any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
         super().compile(
             optimizer=keras.optimizers.MultiOptimizer(
-                lambda v: players[id(v) not in generators],
+                lambda v: optimizers[id(v) not in generators],
                 loss_scale_factor=1024.0 if half else None,
             ),
             **{"auto_scale_loss": False, **kwargs},
@@ -164,6 +159,11 @@ class GAN(keras.Model):
         )
 
     @property
+    def sampler(self):
+        """The generator that `sample` draws from: the average, if there is one."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
+    @property
     def generator_optimizer(self):
         return self.optimizer.optimizers[0]
 
@@ -171,28 +171,56 @@ class GAN(keras.Model):
     def discriminator_optimizer(self):
         return self.optimizer.optimizers[1]
 
-    def fit(self, x=None, *args, callbacks=(), **kwargs):
-        """Keras's `fit`, which stops with a sentence when a loss is no longer finite.
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
+    ):
+        """Keras's `fit`, which looks at the first batch and at every loss.
 
         It runs within `callback.around(gan, x)` of every callback that has this method, a context.
 
         Raises:
+            ValueError: a validation set or weights are given, or the data are no samples such as
+                the generator makes; images are float32 in [-1, 1].
             FloatingPointError: a loss is NaN or infinite; it names the step, the player and what to
                 try.
         """
+        self._assert_compile_called("fit")
+        if kwargs.get("validation_data") is not None or kwargs.get("validation_split"):
+            raise ValueError(feed.NO_VALIDATION)
+        feed.without_weights(**{k: kwargs.get(k) for k in ("class_weight", "sample_weight")})
+        feed.check(self, x, y, batch_size)
         kwargs.setdefault("shuffle", hasattr(x, "shape"))  # Keras warns unless x is an array
-        callbacks = [_FiniteLosses(), *(callbacks or ())]
+        kwargs |= {"batch_size": batch_size, "epochs": epochs, "verbose": verbose}
+        callbacks = [Watch(), *listed(callbacks)]
         with contextlib.ExitStack() as contexts:
             for callback in callbacks:
                 if hasattr(callback, "around"):
                     contexts.enter_context(callback.around(self, x))
             contexts.callback(setattr, self, "feed", None)  # it holds the data
-            return super().fit(x, *args, callbacks=callbacks, **kwargs)
+            contexts.enter_context(feed.uneven_batches_told(self.n_critic))
+            return super().fit(x, y, callbacks=callbacks, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Play one round with a batch, and return its losses and accuracies; raises as `fit`."""
+        self._assert_compile_called("train_on_batch")
+        feed.without_weights(sample_weight=sample_weight, class_weight=class_weight)
+        feed.look(self, (x,) if y is None else (x, y))
+        logs = super().train_on_batch(x, y, return_dict=True)
+        raise_unless_finite(logs, self.classes)
+        return logs if return_dict else self._flatten_metrics_in_order(logs)
+
+    def evaluate(self, *args, **kwargs):
+        """Raise ValueError: nothing is measured on data that the players do not train on."""
+        raise ValueError(feed.NO_VALIDATION)
+
+    test_on_batch = evaluate
 
     # Keras names the iterator over its batches to the model before training, on TensorFlow by the
     # first of these and else by the second. `callbacks.Checkpoint` sets it to where it stopped.
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is None:  # train_on_batch
+            return
         backend.check_shares(iterator)
         data = iterator.data_adapter.get_tf_dataset()
         place = data.tell() if hasattr(data, "tell") else None
@@ -208,7 +236,8 @@ class GAN(keras.Model):
 
     @property
     def metrics(self):
-        return list(self.means.values())
+        reported = ("_loss",) if self.boundary is None else ("_loss", "_accuracy")
+        return [mean for name, mean in self.means.items() if name.endswith(reported)]
 
     def train_step(self, *args):
         return backend.train_step(self, self._step, *args)
@@ -216,43 +245,23 @@ class GAN(keras.Model):
     def _step(self, data):
         real_images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         n = real_images.shape[0] or ops.shape(real_images)[0]  # unknown while Keras traces arrays
-        if isinstance(n, int) and n % self.n_critic:
-            raise ValueError(
-                f"n_critic={self.n_critic} cuts a batch into as many equal parts, but it has {n} "
-                "images: make it n_critic times what one discriminator update should see."
-            )
+        if isinstance(n, int):
+            feed.divide(n, self.n_critic)
+        real_images = ops.cast(real_images, "float32")
         latents = backend.own_rows(
             lambda rows: keras.random.normal((rows, self.latent_dim), seed=self.seed_generator), n
         )
         parts = [ops.split(x, self.n_critic) for x in (real_images, latents)]
-        if _conditional(self.generator):
-            labels, stray = self._training_labels(labels)
+        if conditional(self.generator):
+            labels, stray = feed.training_labels(labels, self.classes)
             parts.append(ops.split(labels, self.n_critic))
         logs = self.round(*parts)
         if self.classes:
-            # A compiled step cannot raise; `_FiniteLosses` knows what an accuracy of NaN means.
-            logs["real_accuracy"] = ops.where(stray, np.nan, logs["real_accuracy"])
+            for name, sign in STRAY_LABELS.items():
+                logs[name] = ops.where(stray, sign, logs[name])
         for name, value in logs.items():
             self.means[name].update_state(value)
         return self.get_metrics_result()
-
-    def _training_labels(self, labels):
-        """The labels as int32 (N,), in range, and whether any of them was not."""
-        if labels is None:
-            raise ValueError(
-                "The generator takes labels, but fit was given none: use fit(images, labels) or "
-                "data.batches(..., labels=True)."
-            )
-        if tuple(labels.shape[1:]) not in ((), (1,)):
-            raise ValueError(
-                "Labels are whole numbers, one for each image, of shape (N,), not "
-                f"{tuple(labels.shape)}."
-            )
-        labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
-        if not self.classes:
-            return labels, False
-        inside = ops.clip(labels, 0, self.classes - 1)
-        return inside, ops.any(labels != inside)
 
     def round(self, real_images, latents, labels=None):
         """Play one round and return its logs.
@@ -266,12 +275,12 @@ class GAN(keras.Model):
         Returns:
             dict of scalars: `discriminator_loss`, without penalties, and `generator_loss`;
             `real_accuracy` and `fake_accuracy`, the shares of the last real and fake images on
-            which the discriminator was right.
+            which the discriminator was right, if the loss has a boundary between them.
         """
         if labels is None:
             labels = [None] * len(latents)
         for real, z, y in zip(real_images, latents, labels, strict=True):
-            generator, discriminator = _given(self.generator, y), _given(self.discriminator, y)
+            generator, discriminator = given(self.generator, y), given(self.discriminator, y)
 
             def make(z=z, generator=generator):
                 fake = ops.cast(generator(z, training=True), "float32")
@@ -302,11 +311,11 @@ class GAN(keras.Model):
             if hasattr(penalty, "after_update"):
                 penalty.after_update(self.discriminator)
         game, real_logits, fake_logits = aux
-        return {
-            "discriminator_loss": game,
-            "real_accuracy": ops.mean(ops.cast(real_logits > 0, "float32")),
-            "fake_accuracy": ops.mean(ops.cast(fake_logits < 0, "float32")),
-        }
+        logs = {"discriminator_loss": game}
+        if self.boundary is not None:
+            right = {"real": real_logits > self.boundary, "fake": fake_logits < self.boundary}
+            logs |= {f"{k}_accuracy": ops.mean(ops.cast(v, "float32")) for k, v in right.items()}
+        return logs
 
     def _update_generator(self, discriminator, real, fake, pull):
         scale = self.generator_optimizer.scale_loss
@@ -331,7 +340,7 @@ class GAN(keras.Model):
         decay = ops.minimum(self.ema, (1 + t) / (10 + t))
         weights = zip(self.ema_generator.weights, self.generator.weights, strict=True)
         for average, current in weights:
-            average.assign(current + decay * (average - current))
+            average.assign(current + ops.cast(decay, current.dtype) * (average - current))
 
     def latents(self, n, seed=0, truncation=None):
         """Standard normal latents (n, latent_dim), float32 numpy, the same on every backend.
@@ -343,21 +352,7 @@ class GAN(keras.Model):
         Raises:
             ValueError: truncation is outside (0, 1].
         """
-        if truncation is not None and not 0 < truncation <= 1:
-            raise ValueError(
-                "truncation bounds the size of each latent, above 0 and at most 1, not "
-                f"{truncation!r}; leave it out for the whole normal distribution."
-            )
-        rng = np.random.default_rng(seed)
-        latents = rng.standard_normal((n, self.latent_dim), dtype="float32")
-        if truncation is not None:
-            beyond = np.abs(latents) > truncation
-            # One draw from the law that drawing again and again has: the normal's within the bound.
-            from scipy.special import ndtr, ndtri
-
-            share = rng.uniform(ndtr(-truncation), ndtr(truncation), beyond.sum())
-            latents[beyond] = ndtri(share).clip(-truncation, truncation)
-        return latents
+        return sampling.latents(n, self.latent_dim, seed, truncation)
 
     def sample(self, n=None, seed=0, latents=None, labels=None, truncation=None):
         """Draw from the generator, from its moving average if there is one, in inference mode.
@@ -373,8 +368,8 @@ class GAN(keras.Model):
             numpy: images as uint8 (n, height, width, channels), other samples as float32.
 
         Raises:
-            ValueError: labels are missing, not taken, or out of range; truncation outside (0, 1] or
-                given beside latents.
+            ValueError: labels are missing, not taken, or out of range; latents of another width;
+                truncation outside (0, 1] or given beside latents.
         """
         if latents is None:
             if n is None:
@@ -385,94 +380,19 @@ class GAN(keras.Model):
                 "truncation is of the latents that sample draws, and it was given latents: draw "
                 "them with gan.latents(n, seed, truncation)."
             )
-        latents = np.asarray(latents, "float32")
-        labels = self._sampling_labels(labels, len(latents))
-        generator = self.generator if self.ema_generator is None else self.ema_generator
+        latents = sampling.checked(latents, self.latent_dim)
+        labels = sampling.labels_for(self, labels, len(latents))
         parts = [
             ops.convert_to_numpy(
-                _given(generator, labels[i : i + 256])(latents[i : i + 256], training=False)
+                given(self.sampler, labels[i : i + 256])(latents[i : i + 256], training=False)
             )
             for i in range(0, len(latents), 256)
         ]
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
 
-    def _sampling_labels(self, labels, n):
-        """Labels (n,), int32, checked."""
-        if not _conditional(self.generator):
-            if labels is not None:
-                raise ValueError("The generator takes no labels: sample without them.")
-            return np.zeros(n, "int32")  # unused
-        known = f" from 0 to {self.classes - 1}" if self.classes else ""
-        if labels is None:
-            raise ValueError(
-                f"The generator takes labels: sample(labels=...) needs whole numbers{known}, one "
-                "for each image or one for all."
-            )
-        labels = np.asarray(labels)
-        if not np.issubdtype(labels.dtype, np.integer) or (
-            self.classes and ((labels < 0) | (labels >= self.classes)).any()
-        ):
-            raise ValueError(
-                f"Labels are whole numbers{known} for this generator, not "
-                f"{np.unique(labels).tolist()}."
-            )
-        if labels.ndim and labels.shape != (n,):
-            raise ValueError(
-                f"{n} samples need labels of shape ({n},), or one label for all, not of shape "
-                f"{labels.shape}."
-            )
-        return np.broadcast_to(labels, (n,)).astype("int32")
-
     def call(self, latents, training=False):
         return self.generator(latents, training=training)
-
-    def get_config(self):
-        return {
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
-            "seed": self.seed,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        models = {
-            k: keras.saving.deserialize_keras_object(config[k])
-            for k in ("generator", "discriminator")
-        }
-        return cls(**{**config, **models})
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return {}
-        parts = {
-            "loss": self.rules,
-            "penalties": list(self.penalties),
-            "generator_penalties": list(self.generator_penalties),
-            "augment": self.augment,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-        return {
-            **{k: keras.saving.serialize_keras_object(part) for k, part in parts.items()},
-            "n_critic": self.n_critic,
-            "ema": self.ema,
-        }
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-
-def _conditional(model):
-    return len(model.inputs) == 2
-
-
-def _given(model, labels):
-    """`model` as a function of its first input alone."""
-    if not _conditional(model):
-        return model
-    return lambda x, training=None: model([x, labels], training=training)
 
 
 def _logits(discriminator, images):
@@ -482,37 +402,3 @@ def _logits(discriminator, images):
 
 def _adam(optimizer):
     return keras.optimizers.get(optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5))
-
-
-def _copy(generator):
-    copy = keras.models.clone_model(generator)
-    copy.set_weights(generator.get_weights())
-    copy.trainable = False
-    return copy
-
-
-class _FiniteLosses(keras.callbacks.Callback):
-    async_safe = True  # Keras may call it from a thread, so that JAX does not wait for every step
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch, self.broken = epoch, []
-
-    def on_train_batch_end(self, batch, logs=None):
-        # An accuracy is finite, whatever the logits, except where `_step` says that labels are not.
-        for name in ("discriminator_loss", "generator_loss", "real_accuracy"):
-            if not np.isfinite(logs[name]):
-                self.broken.append((batch, name, float(logs[name])))
-        if self.broken:
-            time.sleep(0.1)  # the thread of an earlier step may be a little later than this one
-            step, name, loss = min(self.broken)
-            if name == "real_accuracy":
-                raise ValueError(
-                    f"The labels of step {step + 1} of epoch {self.epoch + 1} are not all from 0 "
-                    f"to {self.model.classes - 1}, the classes that the generator was built for."
-                )
-            player = name.removesuffix("_loss")
-            raise FloatingPointError(
-                f"The {player}'s loss is {loss} at step {step + 1} of epoch {self.epoch + 1}: "
-                "try a lower learning rate, clipped gradients (clipnorm) or a gradient "
-                "penalty, and check that the data are finite and images lie in [-1, 1]."
-            )

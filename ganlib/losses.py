@@ -21,9 +21,13 @@ class Loss:
 
     A subclass keeps its arguments as attributes of the same name: a saved GAN rebuilds it so. If
     `paired` is true, its generator is called with `(fake_logits, real_logits)`.
+
+    `boundary` is the logit above which the discriminator takes a sample for real. A GAN reports
+    accuracies by it, and none where it is None, as for losses in which a logit alone means nothing.
     """
 
     paired = False
+    boundary = None
 
     def get_config(self):
         return vars(self)
@@ -39,6 +43,8 @@ class NonSaturating(Loss):
 
     Discriminator: `-E[log D(x)] - E[log(1 - D(G(z)))]`. Generator: `-E[log D(G(z))]`.
     """
+
+    boundary = 0.0
 
     def discriminator(self, real_logits, fake_logits):
         return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
@@ -76,6 +82,11 @@ class LeastSquares(Loss):
     def __init__(self, a=0.0, b=1.0, c=1.0):
         self.a, self.b, self.c = a, b, c
 
+    @property
+    def boundary(self):
+        """The number as far from the label of fakes as from that of real samples."""
+        return (self.a + self.b) / 2 if self.a < self.b else None
+
     def discriminator(self, real_logits, fake_logits):
         on_real, on_fake = real_logits - self.b, fake_logits - self.a
         return (ops.mean(ops.square(on_real)) + ops.mean(ops.square(on_fake))) / 2
@@ -108,6 +119,8 @@ class Hinge(Wasserstein):
     Discriminator: `E[max(0, 1 - l(x))] + E[max(0, 1 + l(G(z)))]`. Generator: `-E[l(G(z))]`.
     """
 
+    boundary = 0.0
+
     def discriminator(self, real_logits, fake_logits):
         return ops.mean(ops.relu(1 - real_logits)) + ops.mean(ops.relu(1 + fake_logits))
 
@@ -117,8 +130,8 @@ class Relativistic(Loss):
     """Each real sample against one fake (Jolicoeur-Martineau 2019; Huang et al. 2024, equation 2).
 
     Discriminator: `E[softplus(-(l(x) - l(G(z))))]`. Generator: the same with real and fake
-    exchanged. Only differences of logits count, so that their sign alone, and the accuracies that
-    `GAN` reports, mean nothing. Equilibrium: log 2 each.
+    exchanged. Only differences of logits count, so that their sign alone means nothing.
+    Equilibrium: log 2 each.
     """
 
     paired = True

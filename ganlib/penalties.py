@@ -212,3 +212,15 @@ def get(penalty):
             f"(discriminator, real, fake), not {penalty!r}."
         )
     return penalty
+
+
+def check_norms(penalties, discriminator):
+    """Raise ValueError if a penalty of gradients meets batch norm."""
+    if any(getattr(penalty, "of_gradient", True) for penalty in penalties) and any(
+        isinstance(layer, keras.layers.BatchNormalization)
+        for layer in discriminator._flatten_layers()
+    ):
+        raise ValueError(
+            "A gradient penalty needs a discriminator without batch norm: with it each logit "
+            "depends on the whole batch, and the gradient at one image is not its own."
+        )

@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 
 from ganlib import backend, checkpoint
+from ganlib.checks import say
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -140,7 +141,7 @@ class Checkpoint(keras.callbacks.Callback):
             rewind(self.model.feed, self.data, self.about)
             if self.params["verbose"]:
                 place = f"after {self.about['epoch']} epochs and {self.about['step']} steps"
-                print(f"Going on from {self.folder}, {place}.")
+                say(f"Going on from {self.folder}, {place}.")
 
     def on_epoch_begin(self, epoch, logs=None):
         if self.arrays:
@@ -259,7 +260,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "run the same again to go on."
             )
         if self.signal == signal.SIGTERM:
-            print(sentence, file=sys.stderr)
+            say(sentence, sys.stderr)
         raise KeyboardInterrupt(sentence)
 
 
@@ -300,7 +301,7 @@ def rewind(feed, data, about):
     enumerate_epoch = feed._enumerate_iterator
 
     def rest():
-        del feed._enumerate_iterator  # later epochs begin at their beginning
+        feed.__dict__.pop("_enumerate_iterator", None)  # later epochs begin at their beginning
         for _ in range(epochs):
             with feed.catch_stop_iteration():
                 for begin, end, batches in enumerate_epoch():

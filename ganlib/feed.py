@@ -1,0 +1,186 @@
+"""What a GAN is fed with, looked at before the first step: one sentence, and no cost per step."""
+
+import itertools
+
+import keras
+import numpy as np
+from keras import ops
+
+from ganlib import backend, losses, players
+
+NO_VALIDATION = (
+    "A GAN has no validation loss, since a loss measures one player against the other: score its "
+    "samples with callbacks.Monitor."
+)
+
+
+def without_weights(**given):
+    """Raise ValueError if any weight of classes or samples is given."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"A GAN takes no {name}, since its losses weigh all samples alike: let what should "
+                "count more be in the data more often."
+            )
+
+
+def check_rules(settings, loss, discriminator):
+    """Look at what `compile` was given beside its own arguments.
+
+    Raises:
+        ValueError: an argument that has no meaning for a GAN, or a discriminator that ends in a
+            probability, where the loss takes logits.
+    """
+    if settings.get("optimizer") is not None:
+        raise ValueError(
+            "A GAN has two players, each with an optimizer of its own: "
+            "compile(generator_optimizer=..., discriminator_optimizer=...)."
+        )
+    for name in ("metrics", "weighted_metrics", "loss_weights"):
+        if settings.get(name) is not None:
+            raise ValueError(
+                f"A GAN has no use for {name}, as nothing says what its samples should have been: "
+                "score them with callbacks.Monitor."
+            )
+    ending = players.ends_in(discriminator)
+    if type(losses.get(loss)) in losses.NAMES.values() and ending in ("sigmoid", "softmax"):
+        raise ValueError(
+            f"The discriminator ends in a {ending}, and the losses take a logit: leave it out."
+        )
+
+
+def check(gan, x, y, batch_size):
+    """Look at what `fit` was given, before Keras does.
+
+    Raises:
+        ValueError: it is nothing that can be trained on, or its last batch has another size than
+            `n_critic` can cut.
+    """
+    if not hasattr(x, "__iter__") and not hasattr(x, "__getitem__") or hasattr(x, "batches"):
+        raise ValueError(
+            f"fit takes an array of samples, or batches such as data.batches(64), not {x!r}."
+        )
+    if isinstance(x, list | tuple | dict):
+        raise ValueError(
+            "fit takes one array of samples, and labels as its second argument, not a "
+            f"{type(x).__name__}: fit(images, labels)."
+        )
+    if not hasattr(x, "shape"):
+        return
+    if not len(x):
+        raise ValueError("fit was given an array without samples.")
+    _numbers(x)
+    size = batch_size or 32  # Keras's
+    if len(x) > size:
+        divide(size, gan.n_critic)
+        divide(len(x) % size, gan.n_critic, "the last batch")
+
+
+def divide(n, n_critic, batch="it"):
+    """Raise ValueError if n images cannot be cut into `n_critic` equal parts."""
+    if n % n_critic:
+        raise ValueError(
+            f"n_critic={n_critic} cuts a batch into as many equal parts, but {batch} has {n} "
+            "images: make it n_critic times what one discriminator update should see"
+            f"{'' if batch == 'it' else ', and leave out a remainder (drop_remainder=True)'}."
+        )
+
+
+def uneven_batches_told(n_critic):
+    """A context in which a later batch that `n_critic` cannot cut is told in one sentence."""
+    return backend.uneven_parts_told(
+        f"n_critic={n_critic} cuts a batch into as many equal parts, but one of the batches has "
+        "another number of images: leave out a remainder (drop_remainder=True)."
+    )
+
+
+def training_labels(labels, classes):
+    """The labels as int32 (N,), in range, and whether any of them was not."""
+    if labels is None:
+        raise ValueError(
+            "The generator takes labels, but fit was given none: use fit(images, labels) or "
+            "data.batches(..., labels=True)."
+        )
+    if tuple(labels.shape[1:]) not in ((), (1,)):
+        raise ValueError(
+            "Labels are whole numbers, one for each image, of shape (N,), not "
+            f"{tuple(labels.shape)}."
+        )
+    labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+    if not classes:
+        return labels, False
+    inside = ops.clip(labels, 0, classes - 1)
+    return inside, ops.any(labels != inside)
+
+
+def look(gan, batch):
+    """Look at one batch: samples, or (samples, labels).
+
+    Raises:
+        ValueError: another shape than the generator makes, weights, no whole labels, images that
+            are not numbers in [-1, 1].
+    """
+    samples, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+    without_weights(sample_weight=weights)
+    made = gan.generator.output_shape[1:]
+    shape = tuple(getattr(samples, "shape", ()))
+    if len(shape) != len(made) + 1 or any(
+        a != b for a, b in zip(shape[1:], made, strict=True) if b is not None
+    ):
+        raise ValueError(
+            f"The generator makes samples of shape {made}, but a batch of the data has shape "
+            f"{shape}, and should have (N, {', '.join(map(str, made))})."
+        )
+    divide(shape[0], gan.n_critic)
+    if labels is not None and players.conditional(gan.generator):
+        numbers = ops.convert_to_numpy(labels)
+        if not np.issubdtype(numbers.dtype, np.integer) and (numbers % 1).any():
+            raise ValueError(f"Labels are whole numbers, not {numbers.ravel()[:3].tolist()}.")
+    _numbers(samples)
+    if len(made) == 3:
+        _in_range(ops.convert_to_numpy(samples), players.ends_in(gan.generator))
+
+
+def _numbers(array):
+    name = str(array.dtype).rpartition(".")[2]  # "torch.float32"
+    if not any(kind in name for kind in ("float", "int", "bool")):
+        raise ValueError(f"Samples are float32, not {name}.")
+
+
+def _in_range(images, ending):
+    least, most = images.min(), images.max()
+    problem = None
+    if not np.issubdtype(images.dtype, np.inexact) and images.dtype.kind != "V":  # bfloat16
+        problem = f"these are {images.dtype}"
+    elif most > 2 or least < -2:  # noise may be added to them
+        problem = f"these reach from {least:.4g} to {most:.4g}"
+    elif ending == "tanh" and len(images) >= 4 and 0 <= least < most:
+        problem = (
+            f"these reach from {least:.4g} to {most:.4g} and are never negative, as what a tanh "
+            "makes will be"
+        )
+    if problem:
+        raise ValueError(
+            f"Images are float32 in [-1, 1], and {problem}: scale them, uint8 ones by "
+            "ganlib.data.scale(images), and those in [0, 1] by 2 * images - 1."
+        )
+
+
+def at_first(feed, look):
+    """Let `look` see the first batch that Keras's iterator `feed` will give, and lose none."""
+    enumerate_epoch = feed._enumerate_iterator
+
+    def looked():
+        feed.__dict__.pop("_enumerate_iterator", None)  # later epochs are not looked at
+        first = None
+        for begin, end, batches in enumerate_epoch():
+            if first is None:
+                first = list(itertools.islice(batches, end + 1 - begin))
+                if not first:
+                    raise ValueError("The data that fit was given have no batch.")
+                look(first[0])
+                yield begin, end, backend.iterate(first, batches)
+            else:
+                yield begin, end, batches
+
+    feed._enumerate_iterator = looked

@@ -1,0 +1,69 @@
+"""The callback that every `fit` has: it looks at the first batch, and at every step's losses."""
+
+import time
+
+import keras
+import numpy as np
+
+from ganlib import backend, feed
+
+# A compiled step cannot raise. Where labels are out of range it says so by logs that no game has:
+# both losses at minus infinity.
+STRAY_LABELS = {"discriminator_loss": -np.inf, "generator_loss": -np.inf}
+
+
+def listed(callbacks):
+    """`fit`'s argument as a list: it may be None, one callback, several, or Keras's own list."""
+    if isinstance(callbacks, keras.callbacks.Callback):
+        return [callbacks]
+    return list(getattr(callbacks, "callbacks", callbacks) or ())
+
+
+def raise_unless_finite(logs, classes, where=""):
+    """Say what is wrong with a step, by its logs.
+
+    Args:
+        classes: of the generator.
+        where: " at step 3 of epoch 1".
+
+    Raises:
+        ValueError: the labels were not all from 0 to `classes - 1`.
+        FloatingPointError: a loss is NaN or infinite.
+    """
+    if all(logs[name] == value for name, value in STRAY_LABELS.items()):
+        raise ValueError(
+            f"The labels{where.replace(' at', ' of', 1)} are not all from 0 to {classes - 1}, the "
+            "classes that the generator was built for."
+        )
+    for player in ("discriminator", "generator"):
+        loss = float(logs[f"{player}_loss"])
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"The {player}'s loss is {loss}{where}: try a lower learning rate, clipped "
+                "gradients (clipnorm) or a gradient penalty, and check that the data are finite "
+                "and images lie in [-1, 1]."
+            )
+
+
+class Watch(keras.callbacks.Callback):
+    """Look at the first batch before the first step, and at the losses after every step."""
+
+    async_safe = True  # Keras may call it from a thread, so that JAX does not wait for every step
+
+    def on_train_begin(self, logs=None):
+        self.looked = backend.shares_batches(self.model)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch, self.broken = epoch, []
+        if not self.looked:
+            self.looked = True
+            feed.at_first(self.model.feed, lambda batch: feed.look(self.model, batch))
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not all(np.isfinite(logs[name]) for name in STRAY_LABELS):
+            self.broken.append((batch, logs))
+        if self.broken:
+            time.sleep(0.1)  # the thread of an earlier step may be a little later than this one
+            step, logs = min(self.broken, key=lambda pair: pair[0])
+            where = f" at step {step + 1} of epoch {self.epoch + 1}"
+            raise_unless_finite(logs, self.model.classes, where)
