@@ -57,15 +57,11 @@ class GAN(Saved):
 
     def __init__(self, generator, discriminator, seed=0, name="gan"):
         super().__init__(name=name)
-        generator = players.adopt(generator, "generator")
-        discriminator = players.adopt(discriminator, "discriminator", generator.output_shape[1:])
-        players.match(generator, discriminator)
-        self.generator = generator
-        self.discriminator = discriminator
+        self.generator, self.discriminator = players.pair(generator, discriminator)
         self.ema_generator = None
         self.seed = seed
-        self.latent_dim = generator.inputs[0].shape[-1]
-        self.classes = layers.classes(generator) if conditional(generator) else None
+        self.latent_dim = self.generator.inputs[0].shape[-1]
+        self.classes = layers.classes(self.generator) if conditional(self.generator) else None
         self.boundary = None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.means = {
@@ -110,7 +106,7 @@ class GAN(Saved):
 
         Raises:
             ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), one optimizer for
-                both players, a sigmoid at the discriminator's end, or `metrics`.
+                both, a sigmoid at the discriminator's end, or `metrics`.
         """
         feed.check_rules(kwargs, loss, self.discriminator)
         if not (isinstance(n_critic, int) and n_critic >= 1):
@@ -196,8 +192,8 @@ class GAN(Saved):
             for callback in callbacks:
                 if hasattr(callback, "around"):
                     contexts.enter_context(callback.around(self, x))
-            contexts.callback(setattr, self, "feed", None)  # it holds the data
             contexts.enter_context(feed.uneven_batches_told(self.n_critic))
+            contexts.callback(setattr, self, "feed", None)  # it holds the data
             return super().fit(x, y, callbacks=callbacks, **kwargs)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -236,8 +232,7 @@ class GAN(Saved):
 
     @property
     def metrics(self):
-        reported = ("_loss",) if self.boundary is None else ("_loss", "_accuracy")
-        return [mean for name, mean in self.means.items() if name.endswith(reported)]
+        return list(self.means.values())[: 2 if self.boundary is None else 4]
 
     def train_step(self, *args):
         return backend.train_step(self, self._step, *args)

@@ -54,9 +54,12 @@ def _around(model, role, shape):
     return keras.Model(inputs, outputs, name=role)
 
 
-def match(generator, discriminator):
-    """Raise ValueError unless the discriminator takes what the generator makes."""
-    made, taken = generator.output_shape[1:], tuple(discriminator.inputs[0].shape[1:])
+def pair(generator, discriminator):
+    """Both, adopted; ValueError unless the discriminator takes what the generator makes."""
+    generator = adopt(generator, "generator")
+    made = generator.output_shape[1:]
+    discriminator = adopt(discriminator, "discriminator", made)
+    taken = tuple(discriminator.inputs[0].shape[1:])
     if made != taken:
         raise ValueError(
             f"The generator makes samples of shape {made}, but the discriminator takes {taken}: "
@@ -67,6 +70,7 @@ def match(generator, discriminator):
             "The discriminator takes labels, but the generator does not and cannot know which "
             "class to make: build both with classes."
         )
+    return generator, discriminator
 
 
 def conditional(model):
