@@ -116,7 +116,7 @@ def _tf_batches(chunk, finish, steps, repeat, group, place):
     options = tf.data.Options()
     # With autotune the end of `fit` waits for a sleeping thread, for up to as long as it trained.
     options.autotune.enabled = False
+    # Nor is anything read ahead: TensorFlow would do so in a thread of its own, which waits for
+    # Python while Python, as it collects the iterator, waits for the thread.
     batches = counts.map(call).unbatch()
-    if group == 1:  # large, or read from files: made while the one before is trained on
-        batches = batches.prefetch(2)
     return batches.apply(tf.data.experimental.assert_cardinality(cardinality)).with_options(options)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -226,3 +227,19 @@ def test_paths_of_all_kinds(tmp_path, monkeypatch):
     for file in ("cats/1.png", tmp_path / "cats" / "1.png"):
         with pytest.raises(ValueError, match="1.png is a file: give the folder"):
             data.load(file)
+
+
+def test_no_batch_is_read_before_it_is_asked_for(tmp_path, monkeypatch):
+    """TensorFlow reads ahead in a thread that waits for Python, and hangs when Python collects it.
+
+    Seen where trainings on a folder were short, or stopped.
+    """
+    draw(tmp_path, *(f"{i}.png" for i in range(12)))
+    batches = data.load(tmp_path).batches(2, repeat=True)
+    opened, read = [], pictures.read
+    monkeypatch.setattr(pictures, "read", lambda *args: opened.append(1) or read(*args))
+    feed = iter(batches)
+    for asked in (1, 2):
+        next(feed)
+        time.sleep(0.3)
+        assert len(opened) == 2 * asked
