@@ -13,6 +13,7 @@ from sources import CHAPTERS, ROOT, SETUP, code_cells, notebook, parameters
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 SHARED = {  # parameters of every chapter that trains on images
     "dataset",
+    "image_size",
     "steps",
     "batch_size",
     "latent_dim",
@@ -21,6 +22,10 @@ SHARED = {  # parameters of every chapter that trains on images
     "output_dir",
     "max_seconds",
 }
+# Parameters on which no claim depends: it was tested with several seeds, and stopping is noticed.
+# The others say how much more to train, or what else to score.
+FREE = {"seed", "max_seconds", "output_dir", "samples", "every_row", "all_images"}
+FREE |= {"table_seeds", "ablation_seeds", "ladder_seeds"}
 MACHINE_PATH = re.compile(r"/(?:home|root|Users|tmp|work|content|mnt|opt)/|[A-Z]:\\\\")
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
@@ -114,6 +119,37 @@ def test_image_chapters_share_their_parameters(chapter):
     names = {name_of(statement) for statement in parameters(chapter)}
     if chapter == "dcgan" or "dataset" in names:
         assert names >= SHARED
+
+
+def settings_of(chapter):
+    """The arguments of a chapter's only call of `checks.settings`, and the cell it is in."""
+    found = [
+        (cell, node)
+        for cell in code_cells(chapter)
+        for node in ast.walk(ast.parse(cell.source.replace("%pip", "#")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "checks.settings"
+    ]
+    ((cell, call),) = found
+    assert ast.unparse(call.args[0]) == "globals()"
+    return cell, {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+
+
+@each_chapter
+def test_claims_are_made_for_the_defaults_and_numbers_have_bounds(chapter):
+    cell, settings = settings_of(chapter)
+    kinds = {name_of(s): s.annotation.id for s in parameters(chapter)}
+    defaults = {name_of(s): ast.literal_eval(s.value) for s in parameters(chapter)}
+    assert settings["tested"] == {k: v for k, v in defaults.items() if k not in FREE}
+    numbers = {name for name, kind in kinds.items() if kind in ("int", "float")}
+    assert set(settings["least"]) == numbers
+    for bounds in (settings["least"], settings.get("most", {})):
+        assert set(bounds) <= numbers
+    assert all(settings["least"][name] <= defaults[name] for name in numbers)
+    assert "claims" not in {n.id for c in code_cells(chapter)[1:] for n in names(c)}
+
+
+def names(cell):
+    return [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
 
 
 @each_chapter
