@@ -50,6 +50,8 @@ class Lab:
     def add(self, variant, build, batches, change=None):
         """Train a variant from every seed and add its rows to the table.
 
+        A training whose losses are no longer finite ends there, and has no scores.
+
         Args:
             variant: its name in the table.
             build: function of a seed to a compiled GAN; Keras's own seed is set before the call.
@@ -66,17 +68,23 @@ class Lab:
             if change is not None:
                 change(gan)
             start = time.monotonic()
-            gan.fit(
-                batches(seed),
-                steps_per_epoch=self.steps,
-                callbacks=[callbacks.StopAfter(self.max_seconds)],
-                verbose=0,
-            )
-            row = {"variant": variant, "seed": int(seed), "seconds": time.monotonic() - start}
+            row = {"variant": variant, "seed": int(seed)}
+            self.table.append(row)
+            broken = False
+            try:
+                gan.fit(
+                    batches(seed),
+                    steps_per_epoch=self.steps,
+                    callbacks=[callbacks.StopAfter(self.max_seconds)],
+                    verbose=0,
+                )
+            except FloatingPointError as error:
+                warnings.warn(f"No scores of {variant!r}, seed {seed}: {error}", stacklevel=2)
+                broken = True
+            row["seconds"] = time.monotonic() - start
             if len(gan.generator.inputs) == 1:
                 self.samples.setdefault(variant, gan.sample(20, seed=1))
-            self.table.append(row)
-            row |= self._scores(row, gan)
+            row |= {} if broken else self._scores(row, gan)
         return gan
 
     def _scores(self, row, gan):

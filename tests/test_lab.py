@@ -185,3 +185,22 @@ def test_compare_asks_every_training():
     assert (found["mixed"]["low"], found["mixed"]["high"]) == pytest.approx((3.9 / 5, 9 / 5))
     assert found["bad"]["cost"] == pytest.approx(1.5) and found["good"]["cost"] == 1
     assert [row["collapsed"] for row in found.values()] == [0, 1, 2]
+
+
+def test_a_training_that_breaks_costs_no_other():
+    def ruin(gan):
+        gan.generator_optimizer.learning_rate.assign(1e30)
+
+    lab = Lab(score, steps=20)
+    with pytest.warns(UserWarning, match="No scores of 'ruined', seed 0: The .* loss is"):
+        lab.add("ruined", build_wasserstein, batches, ruin)
+    lab.add("plain", build_wasserstein, batches)
+    assert set(lab.table[0]) == {"variant", "seed", "seconds"}
+    assert np.isfinite(lab.column("plain", "mean")).all()
+    assert set(lab.samples) == {"ruined", "plain"}
+
+
+def build_wasserstein(seed):
+    gan = GAN(models.mlp.generator((2,), 3, (8,)), models.mlp.discriminator((2,), (8,)), seed=seed)
+    gan.compile("wasserstein", (), *[keras.optimizers.SGD(0.01) for _ in range(2)])
+    return gan
