@@ -151,7 +151,7 @@ class Dataset:
         if found < classes:
             raise ValueError(
                 f"this needs images of {_or_more(classes, 'class', 'classes')}, and {self} has "
-                f"{f'{found} of them' if found else 'no labels'}: use a data set with labels, or "
+                f"{f'only {found}' if found else 'no labels'}: use a data set with labels, or "
                 "a folder with a subfolder of images for each class"
             )
         if len(self) < images:
@@ -204,7 +204,8 @@ class Dataset:
         return f"{self.name!r} ({len(self):,} images)"
 
     def __repr__(self) -> str:
-        classes = f", {len(self.class_names)} classes" if self.class_names else ""
+        many = len(self.class_names)
+        classes = f", {many} class{'es' if many > 1 else ''}" if many else ""
         shape = "x".join(str(side) for side in self.image_shape)
         return f"<Dataset {self.name!r}: {len(self):,} images of {shape}{classes}>"
 

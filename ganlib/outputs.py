@@ -16,9 +16,8 @@ import numpy as np
 
 from ganlib.checks import say
 
-_begun: set[Path] = (
-    set()
-)  # folders whose metrics.json is this run's; in others it is an older one's
+# Folders whose metrics.json is this run's; in others it is an older one's.
+_begun: set[Path] = set()
 
 
 def ready(output_dir) -> None:
@@ -29,20 +28,21 @@ def ready(output_dir) -> None:
     """
     if not output_dir:
         return
-    folder = Path(output_dir).absolute()
+    folder = _folder(output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(2**16))
-    except OSError as error:
-        why = "it is a file" if folder.is_file() else error.strerror
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in its name
+        why = getattr(error, "strerror", error)
+        why = "it is a file" if os.path.isfile(folder) else why
         raise ValueError(
             f"Nothing can be written to the folder {folder} ({why}): set output_dir to another."
         ) from None
     _begun.discard(folder)
 
 
-def save(output_dir, generator, images, labels=None, **measured) -> None:
+def save(output_dir, generator, images, labels=None) -> None:
     """Write `samples.npz`, `samples.png` and `generator.keras` into the folder, over older ones.
 
     A generator that Keras cannot save, such as one without `get_config`, leaves its weights in
@@ -52,11 +52,10 @@ def save(output_dir, generator, images, labels=None, **measured) -> None:
         output_dir: the folder, made if it is missing.
         generator: keras.Model.
         images: uint8 (N, H, W, C). labels: int (N,) or None.
-        measured: what `record` gets.
     """
     if not output_dir:
         return
-    folder = Path(output_dir)
+    folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {"images": images} if labels is None else {"images": images, "labels": labels}
     with whole(folder / "samples.npz") as part:
@@ -64,8 +63,6 @@ def save(output_dir, generator, images, labels=None, **measured) -> None:
     with whole(folder / "samples.png") as part:
         _picture(part, images)
     _save_generator(folder, generator)
-    if measured:
-        record(output_dir, **measured)
 
 
 def record(output_dir, **measured) -> None:
@@ -78,7 +75,7 @@ def record(output_dir, **measured) -> None:
     """
     if not output_dir:
         return
-    folder = Path(output_dir).absolute()
+    folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     file, before = folder / "metrics.json", {}
     if folder in _begun:
@@ -88,6 +85,10 @@ def record(output_dir, **measured) -> None:
     with whole(file) as part:
         part.write_text(text + "\n", encoding="utf-8")
     _begun.add(folder)
+
+
+def _folder(output_dir) -> Path:
+    return Path(os.path.expanduser(output_dir)).absolute()
 
 
 def plain(value):
@@ -121,9 +122,10 @@ def _picture(file, images):
     from ganlib.plots import save_grid
 
     shown = images[:100]
-    width = np.shape(shown)[2]
-    columns = min(len(shown), max(5, min(20, 1280 // width)))
-    save_grid(file, shown, columns=columns, zoom=2 if width <= 64 else 1)
+    height, width = np.shape(shown)[1:3]
+    zoom = 2 if max(height, width) <= 64 else 1
+    columns = max(5, min(20, 1320 // (zoom * (width + 1))))
+    save_grid(file, shown, columns=min(len(shown), columns), zoom=zoom)
 
 
 def _save_generator(folder, generator):

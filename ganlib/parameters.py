@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ganlib import pictures
 from ganlib.checks import out_of_bounds
 
+DATA_SETS = "glyphs", "digits", "mnist", "fashion_mnist", "cifar10"  # `data.load` takes no path
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 
 
@@ -85,6 +87,25 @@ def _bounds(sources: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]
                             bounds = least if keyword.arg == "least" else most
                             bounds.update(_numbers(keyword.value))
     return least, most
+
+
+def check_data(notebook: Path, given: dict[str, Any]) -> None:
+    """Look for the data early, if the notebook calls `data.load(dataset, size=image_size)`.
+
+    Raises:
+        ValueError: `image_size` is no size, or there is neither a data set nor a folder `dataset`.
+    """
+    if "data.load(dataset" not in notebook.read_text(encoding="utf-8"):
+        return
+    pictures.size_of(given.get("image_size"))
+    name = str(given.get("dataset", DATA_SETS[0]))
+    places = [home / os.path.expanduser(name) for home in (notebook.absolute().parent, Path.cwd())]
+    if name in DATA_SETS or name and any(map(os.path.exists, places)):
+        return
+    tried = f": neither {places[0]} nor {places[1]} is there" if name else ""
+    raise ValueError(
+        f"dataset={name!r} is no data set ({', '.join(DATA_SETS)}) and no folder of images{tried}."
+    )
 
 
 def _numbers(node: ast.expr) -> dict[str, float]:

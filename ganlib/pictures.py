@@ -47,7 +47,7 @@ def size_of(size) -> tuple[int, int] | None:
         sides = ()
     if sides in ((0,), (0, 0)) and size is not False:
         return None
-    if len(sides) not in (1, 2) or min(sides) < 1 or isinstance(size, bool):
+    if len(sides) not in (1, 2) or not all(1 <= side <= 2**14 for side in sides) or size is True:
         raise ValueError(
             f"size={size!r} is no size of an image: give its side in pixels (64), "
             'height x width ("32x64" or (32, 64)), or 0 to leave it open'

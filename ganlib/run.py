@@ -23,9 +23,15 @@ from typing import Any
 
 from ganlib.environment import ask, git_state, hardware, lock, peak_memory, screens, versions
 from ganlib.outputs import plain, whole
-from ganlib.parameters import Parameter, check_parameters, guess, parameters_of, read_values
-
-DATA_SETS = "glyphs", "digits", "mnist", "fashion_mnist", "cifar10"  # `data.load` takes no path
+from ganlib.parameters import (
+    DATA_SETS,
+    Parameter,
+    check_data,
+    check_parameters,
+    guess,
+    parameters_of,
+    read_values,
+)
 
 # --- Folders ------------------------------------------------------------------------------------
 
@@ -195,6 +201,7 @@ def execute(notebook: Path, copy: Path, values: dict[str, Any], memory: list[flo
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters: checked here
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of tasks that an interrupt has left
     streams = WholeLines(sys.stdout), WholeLines(sys.stderr)
     try:
         papermill.execute_notebook(
@@ -247,7 +254,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     rest, values = [], []
     argv = list(argv)
     while argv:  # argparse would take a value such as -1e-3 for an option
-        if argv[0] == "-p" and len(argv) > 2 and argv[2] != "-p":
+        pair = len(argv) > 2 and argv[1][:1] != "-" and argv[2][:2] != "--" and argv[2] != "-p"
+        if argv[0] == "-p" and pair:
             values.append((argv[1], argv[2]))
             del argv[:3]
         else:
@@ -365,6 +373,7 @@ def main(argv: list[str] | None = None) -> int:
                 untyped = name in parameters and parameters[name].kind is None
                 given[name] = guess(text) if untyped else text
             given = check_parameters(parameters, given)
+            check_data(args.notebook, given)
             demand_text(args.notebook.absolute(), args.output, Path.cwd(), *given.values())
             name = (args.file or args.notebook).stem
             stack.enter_context(alone(args.output))

@@ -31,8 +31,8 @@ class Saved(keras.Model):
                 raise
             reason = " ".join(str(error).split())[:200]
             raise ValueError(
-                f"Keras cannot export this generator on PyTorch ({reason}): save it as .keras, load "
-                "it with KERAS_BACKEND=tensorflow and export it there."
+                f"Keras cannot export this generator on PyTorch ({reason}): save it as .keras, "
+                "load it with KERAS_BACKEND=tensorflow and export it there."
             ) from error
 
     def _seeds(self):

@@ -24,7 +24,7 @@ from typing import Any
 
 from ganlib.environment import screens
 from ganlib.outputs import plain
-from ganlib.parameters import check_parameters, guess, parameters_of, read_values
+from ganlib.parameters import check_data, check_parameters, guess, parameters_of, read_values
 from ganlib.run import alone, demand_text
 
 # --- Which runs ---------------------------------------------------------------------------------
@@ -36,6 +36,8 @@ def grid(vary: list[str], seeds: int) -> list[dict[str, str]]:
     Raises:
         ValueError: there is no `=`, no value, or a name twice.
     """
+    if seeds < 0:
+        raise ValueError(f"--seeds is a number of runs, not {seeds}.")
     axes = {}
     for text in [*vary, *(["seed=" + ",".join(map(str, range(seeds)))] if seeds else [])]:
         name, equals, values = text.partition("=")
@@ -78,6 +80,7 @@ def plan(notebook: Path, file: Path | None, varied: list[dict[str, str]]) -> dic
         if name in runs:
             raise ValueError(f"Two runs would be {name}: give every value once.")
         runs[name] = common | values
+        check_data(notebook, runs[name])
     return runs
 
 

@@ -30,7 +30,8 @@ def tiny():
 def test_the_folder_holds_samples_picture_generator_and_metrics(tmp_path):
     generator, images = tiny(), pictures(30)
     folder = tmp_path / "new" / "run"
-    outputs.save(str(folder), generator, images, np.arange(30), distance=np.float32(2.5), by=[1, 2])
+    outputs.save(str(folder), generator, images, np.arange(30))
+    outputs.record(str(folder), distance=np.float32(2.5), by=[1, 2])
     with np.load(folder / "samples.npz") as kept:
         np.testing.assert_array_equal(kept["images"], images)
         np.testing.assert_array_equal(kept["labels"], np.arange(30))
@@ -59,6 +60,8 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
         (pictures(1), (16, 16)),
         (pictures(3, 32, 64, 3), (2 * (3 * 65 - 1), 2 * 32)),
         (pictures(7, 45, 30), (2 * (7 * 31 - 1), 2 * 45)),
+        (pictures(100, 8, 64), (2 * (10 * 65 - 1), 2 * (10 * 9 - 1))),
+        (pictures(100, 64, 8), (2 * (20 * 9 - 1), 2 * (5 * 65 - 1))),
         (pictures(7, 256, 256, 3), (5 * 257 - 1, 2 * 257 - 1)),
         (pictures(300, 128, 96, 3), (13 * 97 - 1, 8 * 129 - 1)),
     ],
@@ -194,3 +197,16 @@ def test_a_folder_that_takes_nothing_is_refused_before_the_training(tmp_path, mo
     monkeypatch.setattr(outputs.tempfile, "TemporaryFile", read_only)
     with pytest.raises(ValueError, match=r"a folder.é \(Permission denied\): set output_dir"):
         outputs.ready(folder)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "zero\0byte"])
+def test_a_folder_that_no_disk_can_hold_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="Nothing can be written to the folder"):
+        outputs.ready(tmp_path / name)
+
+
+def test_a_tilde_is_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    outputs.ready("~/run")
+    outputs.record("~/run", fid=1.0)
+    assert metrics(tmp_path / "run") == {"fid": 1.0}

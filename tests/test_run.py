@@ -79,6 +79,10 @@ def here(tmp_path, monkeypatch):
         (["a.ipynb", "-p", "rate", "nan"], "rate must be a number (float), not 'nan'."),
         (["a.ipynb", "-f", "wide.yaml"], "width must be at most 64, not 65."),
         (["a.ipynb", "-p", "dataset", "caf\udce9"], "'caf\\udce9' is no text in this locale: "),
+        (["data.ipynb", "-p", "dataset", "photos"], "dataset='photos' is no data set (glyphs, "),
+        (["data.ipynb", "-p", "dataset", ""], "dataset='' is no data set (glyphs, "),
+        (["data.ipynb", "-p", "image_size", "big"], "size='big' is no size of an image"),
+        (["data.ipynb", "-p", "image_size", "99999"], "size='99999' is no size of an image"),
         (["a.ipynb", "--output", "list.yaml"], "list.yaml is a file; --output wants a folder."),
         (
             ["a.ipynb", "--output", "list.yaml/out"],
@@ -92,6 +96,8 @@ def test_refusals(here, capsys, arguments, sentence):
     bounds = bounds.replace("limits()", "dict(width=64, steps=2 * width)")
     notebook(here / "a.ipynb", "open('ran', 'w')", bounds)
     notebook(here / "magic.ipynb", parameters="%matplotlib inline")
+    load, more = "images = data.load(dataset, size=image_size)", 'image_size: str = ""\n'
+    notebook(here / "data.ipynb", load, parameters=PARAMETERS + more)
     nbformat.write(nbformat.v4.new_notebook(), here / "bare.ipynb")
     (here / "text.ipynb").write_text("not a notebook")
     (here / "list.ipynb").write_text("[]")
@@ -260,18 +266,27 @@ def test_papermill_alone_runs_the_same_notebook(tmp_path):
 
 
 def test_a_value_of_any_kind_can_be_given():
-    given = ["a.ipynb", "-p", "rate", "-1e-3", "--output", "out", "-p", "tag", "--fast"]
+    given = ["a.ipynb", "-p", "rate", "-1e-3", "--output", "out", "-p", "tag", "-fast"]
     args = run.arguments([*given, "-p", "widths", "[3, 4]", "-p", "empty", ""])
     assert args.values == [
         ("rate", "-1e-3"),
-        ("tag", "--fast"),
+        ("tag", "-fast"),
         ("widths", "[3, 4]"),
         ("empty", ""),
     ]
     assert (args.notebook, args.output) == (Path("a.ipynb"), Path("out"))
 
 
-@pytest.mark.parametrize("wrong", [["-p"], ["-p", "rate"], ["-p", "rate", "-p", "steps", "1"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["-p"],
+        ["-p", "rate"],
+        ["-p", "rate", "-p", "steps", "1"],
+        ["-p", "rate", "--output", "out"],
+        ["-p", "--output", "out"],
+    ],
+)
 def test_a_parameter_without_a_value_is_refused(wrong, capsys):
     with pytest.raises(SystemExit) as caught:
         run.arguments(["a.ipynb", *wrong])

@@ -57,6 +57,7 @@ def test_the_plan_has_every_parameter_in_its_type(tmp_path):
         (["gone.ipynb"], "There is no notebook "),
         (["a.ipynb", "--vary", "rate"], "--vary wants NAME=VALUE,VALUE,..."),
         (["a.ipynb", "--vary", "seed=1", "--seeds", "2"], "--vary wants NAME=VALUE,VALUE,..."),
+        (["a.ipynb", "--seeds", "-1"], "--seeds is a number of runs, not -1."),
         (["a.ipynb", "--vary", "rat=1"], "There is no parameter rat (did you mean rate?)"),
         (["a.ipynb", "--vary", "rate=1,high"], "rate must be a number (float), not 'high'."),
         (["a.ipynb", "--vary", "rate=1,-1e-3"], "rate must be at least 0, not -0.001."),
