@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from ganlib import backend, environment
+from ganlib import backend
+from ganlib.runs import environment
 
 
 def about():

@@ -20,7 +20,8 @@ TRAIN = """
 import os, sys
 import numpy as np
 import ganlib
-from ganlib import data, environment
+from ganlib import data
+from ganlib.runs import environment
 
 kind, folder, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
 images = data.load(folder, size=64)

@@ -17,7 +17,8 @@ import numpy as np
 from keras import layers
 
 import ganlib
-from ganlib import GAN, checkpoint, penalties
+from ganlib import GAN, penalties
+from ganlib.training import checkpoint
 
 
 def build():

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import ganlib
-from ganlib import environment
+from ganlib.runs import environment
 
 import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
 import tensorflow as tf  # isort: skip

@@ -1,8 +1,8 @@
 """What differs between TensorFlow, JAX and PyTorch; the only file that imports any of them.
 
 Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). The training round in
-`ganlib.gan`, `ganlib.checkpoint` and `ganlib.health` need some things of it that Keras does not
-offer in common:
+`ganlib.gan`, and `checkpoint` and `health` in `ganlib.training`, need some things of it that Keras
+does not offer in common:
 
 - `pullback` and `value_and_gradient`: derivatives with respect to variables and to images;
 - `train_step`: JAX wants a pure function of the whole state, the others a method that changes it;
@@ -165,7 +165,7 @@ if NAME == "tensorflow":
         if data.element_spec != like.element_spec:
             data = data.map(loosely)
         options = tf.data.Options()
-        options.autotune.enabled = False  # see `ganlib.batches`
+        options.autotune.enabled = False  # see `ganlib.data.batches`
         return iter(data.with_options(options))
 
     @contextlib.contextmanager

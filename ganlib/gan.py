@@ -6,14 +6,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from ganlib import backend, feed, layers, losses, players, sampling
-from ganlib.augment import get as get_augment
-from ganlib.data import to_uint8
-from ganlib.penalties import check_norms
-from ganlib.penalties import get as get_penalty
-from ganlib.players import conditional, given
-from ganlib.saved import Saved
-from ganlib.watch import STRAY_LABELS, Watch, listed, raise_unless_finite
+from ganlib import backend
+from ganlib.game import feed, losses, players, sampling, watch
+from ganlib.game.augment import get as get_augment
+from ganlib.game.penalties import check_norms
+from ganlib.game.penalties import get as get_penalty
+from ganlib.game.players import conditional, given
+from ganlib.game.saved import Saved
+from ganlib.models import layers
+from ganlib.pixels import to_uint8
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
@@ -187,7 +188,7 @@ class GAN(Saved):
         feed.check(self, x, y, batch_size)
         kwargs.setdefault("shuffle", hasattr(x, "shape"))  # Keras warns unless x is an array
         kwargs |= {"batch_size": batch_size, "epochs": epochs, "verbose": verbose}
-        callbacks = [Watch(), *listed(callbacks)]
+        callbacks = [watch.Watch(), *watch.listed(callbacks)]
         with contextlib.ExitStack() as contexts:
             for callback in callbacks:
                 if hasattr(callback, "around"):
@@ -202,7 +203,7 @@ class GAN(Saved):
         feed.without_weights(sample_weight=sample_weight, class_weight=class_weight)
         feed.look(self, (x,) if y is None else (x, y))
         logs = super().train_on_batch(x, y, return_dict=True)
-        raise_unless_finite(logs, self.classes)
+        watch.raise_unless_finite(logs, self.classes)
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     def evaluate(self, *args, **kwargs):
@@ -252,7 +253,7 @@ class GAN(Saved):
             parts.append(ops.split(labels, self.n_critic))
         logs = self.round(*parts)
         if self.classes:
-            for name, sign in STRAY_LABELS.items():
+            for name, sign in watch.STRAY_LABELS.items():
                 logs[name] = ops.where(stray, sign, logs[name])
         for name, value in logs.items():
             self.means[name].update_state(value)

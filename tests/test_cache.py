@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from ganlib import cache
+from ganlib.data import cache
 
 
 @pytest.fixture(autouse=True)

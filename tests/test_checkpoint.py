@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import ganlib
-from ganlib import GAN, callbacks, checkpoint, penalties
+from ganlib import GAN, callbacks, penalties
+from ganlib.training import checkpoint
 
 TENSORFLOW = keras.config.backend() == "tensorflow"
 ROOT = Path(ganlib.__file__).parents[1]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganlib import batches, cache, data, stored
+from ganlib import data
+from ganlib.data import batches, cache, stored
 
 GIVEN_FOLDER = os.environ.get("GANLIB_DATA", "")
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from sources import CHAPTERS, ROOT, notebook
 
-from ganlib.lab import column, compare
+from ganlib.training.lab import column, compare
 
 sys.path.append(str(ROOT / "tools"))
 import identity  # noqa: E402

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganlib import data, folders, pictures
+from ganlib import data
+from ganlib.data import folders, pictures
 
 # ------------------------------------------------------------------ what is in a folder
 
@@ -79,7 +80,7 @@ def test_names_with_spaces_accents_and_odd_bytes_in_any_locale(tmp_path):
     os.mkdir(os.path.join(os.fsencode(folder), b"\xe9"))
     os.rename(odd + b".png", os.path.join(os.fsencode(folder), b"\xe9", b"1.png"))
     code = (
-        "from ganlib import folders; images, labels, names = folders.read('.', (8, 8)); "
+        "from ganlib.data import folders; images, labels, names = folders.read('.', (8, 8)); "
         "print(images[:].shape, labels, [ascii(name) for name in names])"
     )
     for locale, encoding in (("C", "ascii"), ("C.UTF-8", "latin-1")):

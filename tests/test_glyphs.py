@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 
-from ganlib import glyphs
+from ganlib.data import glyphs
 
 
 def test_the_same_seed_draws_the_same_images_on_every_machine():

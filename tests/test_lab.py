@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ganlib import GAN, augment, data, metrics, models
-from ganlib.lab import Lab, compare, scores, show
+from ganlib.training.lab import Lab, compare, scores, show
 
 RING = data.ring(sigma=0.1)
 built = []

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from ganlib import GAN, backend, penalties
-from ganlib.layers import (
+from ganlib.models.layers import (
     ConditionalBatchNormalization,
     JoinLabels,
     MinibatchStdDev,

@@ -11,7 +11,7 @@ from scipy.special import gammaln
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
-from ganlib import densities
+from ganlib.data import densities
 from ganlib.metrics import (
     Moments,
     frechet_distance,

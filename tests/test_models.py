@@ -12,8 +12,8 @@ from keras import layers, ops
 from sources import ROOT
 
 from ganlib import GAN
-from ganlib.layers import SpectralNormalization
-from ganlib.models import biggan, dcgan, mlp, resnet
+from ganlib.models import biggan, dcgan, mlp, resnet, sizes
+from ganlib.models.layers import SpectralNormalization
 
 # What is counted and where layers are placed is the same on every backend, and building is slow on
 # JAX, which compiles each weight's initialisation.
@@ -28,9 +28,9 @@ def trainable(model):
     "side,steps", [(8, 1), (14, 1), (28, 2), (32, 3), (48, 3), (64, 4), (96, 4), (128, 5)]
 )
 def test_doublings(side, steps):
-    assert dcgan.doublings((side, side)) == steps
+    assert sizes.doublings((side, side)) == steps
     for i in (side + 2**steps, 7 * side):
-        assert dcgan.doublings((side, i)) == dcgan.doublings((i, side)) == steps
+        assert sizes.doublings((side, i)) == sizes.doublings((i, side)) == steps
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 from test_run import PARAMETERS, notebook
 
-from ganlib.parameters import (
+from ganlib.runs.parameters import (
     KINDS,
     Parameter,
     check_parameters,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from ganlib import data, pictures
+from ganlib import data
+from ganlib.data import pictures
 
 GREYS = np.array([0, 85, 170, 255])  # the columns of every picture here, each 4 pixels wide
 SQUARE = np.tile(np.repeat(GREYS, 4), (16, 1)).astype(np.uint8)
@@ -238,6 +239,6 @@ def test_a_picture_that_went_away_is_named(tmp_path):
 
 def test_a_picture_of_100_million_pixels_is_read_without_a_warning(tmp_path):
     Image.new("1", (10_000, 10_000), 1).save(tmp_path / "a.png")
-    code = f"from ganlib import folders; print(folders.read({str(tmp_path)!r})[0][:].mean())"
+    code = f"from ganlib.data import folders; print(folders.read({str(tmp_path)!r})[0][:].mean())"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("255.0\n", "")

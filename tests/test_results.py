@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from sources import ROOT
 
-from ganlib import results
+from ganlib.runs import results
 
 RECORD = {
     "file": "book/runs/dcgan-big.yaml",

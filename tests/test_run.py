@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ganlib import run
-from ganlib.environment import git_state
+from ganlib.runs import run
+from ganlib.runs.environment import git_state
 
 PARAMETERS = """\
 steps: int = 4  # generator updates
@@ -190,7 +190,7 @@ def environment():
 
     It buffers what it prints, as anybody's does: a line that is shown at once has been flushed.
     """
-    path = os.pathsep.join([str(Path(run.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(run.__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     given = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return given | {"PYTHONPATH": path.rstrip(os.pathsep)}
 
@@ -361,13 +361,13 @@ def test_two_runs_do_not_share_a_folder(here, capsys):
     pytest.importorskip("fcntl")
     path = notebook(here / "chapter.ipynb", "open('ran', 'w')")
     target = here / "results" / "chapter"
-    with run.alone(target):
+    with run.reserved(target):
         assert run.main([str(path), "--output", "results/chapter"]) == 2
     assert capsys.readouterr().err == (
         "Another run is writing to results/chapter: wait for it, or name another folder.\n"
     )
     assert list(target.iterdir()) == [] and not (here / "ran").exists()
-    with run.alone(target):  # the end of the first one opened it again
+    with run.reserved(target):  # the end of the first one opened it again
         pass
 
 

@@ -9,9 +9,9 @@ import sys
 import pytest
 from test_run import environment, notebook, outputs, record
 
-from ganlib import environment as surroundings
-from ganlib import run, sweep
-from ganlib.environment import Screen, screens
+from ganlib import files
+from ganlib.runs import run, sweep
+from ganlib.runs.environment import Screen, screens
 
 CELL = "print('\\u2713 \\u00e9 \\udce9')\nfor i in range(100): print(i, 400 * 'line ')"
 LITTLE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -139,9 +139,9 @@ def test_without_locks_a_folder_is_not_opened(tmp_path, monkeypatch):
     def no_folder(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(surroundings, "fcntl", None)
+    monkeypatch.setattr(files, "fcntl", None)
     monkeypatch.setattr(os, "open", no_folder)
-    with surroundings.lock(tmp_path, "held"):
+    with files.lock(tmp_path, "held"):
         pass
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from test_run import environment, notebook, record
 
-from ganlib import run, sweep
+from ganlib.runs import run, sweep
 
 PARAMETERS = """\
 rate: float = 0.1
@@ -85,7 +85,7 @@ def test_without_ray_what_needs_it_is_refused(tmp_path, monkeypatch, capsys):
 def test_two_sweeps_do_not_share_a_folder(tmp_path, capsys):
     pytest.importorskip("fcntl")
     path = notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
-    with run.alone(tmp_path / "out"):
+    with run.reserved(tmp_path / "out"):
         assert sweep.main([str(path), "--output", str(tmp_path / "out")]) == 2
     assert "Another run is writing to" in capsys.readouterr().err
 
@@ -151,7 +151,7 @@ WITHOUT_RAY = """
 import sys
 
 sys.modules["ray"] = None
-from ganlib import sweep
+from ganlib.runs import sweep
 
 sys.exit(sweep.main(sys.argv[1:]))
 """

@@ -15,8 +15,8 @@ import nbformat
 import status
 from nbclient import NotebookClient
 
-from ganlib.environment import hardware, versions
-from ganlib.run import kernel_manager
+from ganlib.runs.environment import hardware, versions
+from ganlib.runs.run import kernel_manager
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

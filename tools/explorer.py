@@ -20,7 +20,7 @@ from keras import layers, ops
 
 from ganlib import plots
 from ganlib.data import to_uint8
-from ganlib.layers import ConditionalBatchNormalization, SelfAttention, SpectralNormalization
+from ganlib.models.layers import ConditionalBatchNormalization, SelfAttention, SpectralNormalization
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "book" / "_static" / "explorer"

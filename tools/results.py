@@ -5,7 +5,7 @@ python tools/results.py
 
 from pathlib import Path
 
-from ganlib import results
+from ganlib.runs import results
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 PAGE = BOOK / "results.md"

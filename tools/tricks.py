@@ -6,7 +6,7 @@ python tools/tricks.py
 import json
 from pathlib import Path
 
-from ganlib.lab import compare
+from ganlib.training.lab import compare
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 PAGE = BOOK / "tricks_table.md"

@@ -19,7 +19,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ganlib import cache, data
+from ganlib import data
+from ganlib.data import cache
 from ganlib.metrics.inputs import array
 
 
@@ -142,7 +143,8 @@ class Classifier(_Classifying):
 
     It knows what tells the classes of one data set apart and nothing else: scores from its features
     compare with no others, Inception's least of all. The trained weights are kept in the user's
-    cache folder (`ganlib.cache`) and found there by the next one of the same data and arguments.
+    cache folder (`ganlib.data.cache`) and found there by the next one of the same data and
+    arguments.
 
     Args:
         dataset: a `ganlib.data.Dataset` with labels of two classes or more.

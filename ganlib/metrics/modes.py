@@ -19,7 +19,7 @@ def mixture_modes(samples, mixture, within=3.0):
 
     Args:
         samples: float (N, dim).
-        mixture: `ganlib.densities.Mixture`.
+        mixture: `ganlib.data.Mixture`.
         within: standard deviations.
 
     Returns:

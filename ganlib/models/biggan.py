@@ -18,14 +18,15 @@ import math
 import keras
 from keras import layers
 
-from ganlib.layers import (
+from ganlib.models.layers import (
+    BATCH_NORM,
     ConditionalBatchNormalization,
     Projection,
     SelfAttention,
     SpectralNormalization,
 )
-from ganlib.models.dcgan import BATCH_NORM, closest
 from ganlib.models.resnet import check_attention, down_block, sum_pooling, up_block
+from ganlib.models.sizes import closest
 
 # Channels of the generator's feature maps, coarse to fine, in multiples of `width`. The
 # discriminator's are the same, fine to coarse. Below 64 pixels as in the authors' CIFAR-10 network.

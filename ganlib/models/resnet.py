@@ -18,13 +18,14 @@ import math
 import keras
 from keras import layers
 
-from ganlib.layers import (
+from ganlib.models.layers import (
+    BATCH_NORM,
     ConditionalBatchNormalization,
     Projection,
     SelfAttention,
     SpectralNormalization,
 )
-from ganlib.models.dcgan import BATCH_NORM, doublings, nearest
+from ganlib.models.sizes import doublings, nearest
 
 __all__ = ["discriminator", "generator", "nearest"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from ganlib import cache, glyphs
+from ganlib.data import cache, glyphs
 
 
 @dataclass(frozen=True)

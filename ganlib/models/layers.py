@@ -15,6 +15,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+# In a short training the moving statistics of Keras's default, 0.99, would lag behind the weights.
+BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
+
 
 def matrix(layer):
     """The kernel of a Dense, Conv, ConvTranspose or Embedding layer as a matrix (inputs, outputs).

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ganlib.files import whole
+
 # What reading a file raises that is missing, cut, or no .npz at all.
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -48,15 +50,10 @@ def digest(*arrays) -> str:
 
 def save(file: Path, **arrays) -> None:
     """Write an .npz file whole or not at all; a folder that takes no files is no error."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(part, "wb") as stream:
-                np.savez_compressed(stream, **arrays)
-            os.replace(part, file)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole(file) as part:
+            np.savez_compressed(part, **arrays)
 
 
 def keep(name: str, arrays: list) -> None:

@@ -15,7 +15,9 @@ import weakref
 import keras
 import numpy as np
 
-from ganlib import callbacks, checkpoint, data, health, metrics
+from ganlib import data, metrics
+from ganlib.pixels import scale
+from ganlib.training import callbacks, checkpoint, health
 
 _traced = weakref.WeakKeyDictionary()  # the GAN of each function `build` that is still there
 
@@ -214,13 +216,13 @@ def scores(real, features, n=1000):
         `modes` and `reverse_kl` if the features classify, each if it can be computed, and
         `collapsed`, whether the images are nearly alike, as `health` has it.
     """
-    pixels = data.scale(real.images)
+    pixels = scale(real.images)
     unwanted = ("kid_standard_error", "inception_score", "n_real", "n_fake", "features", "seed")
 
     def score(gan):
         made = gan.sample(n, seed=1)
         found = metrics.score(real, made, features)
-        spread = health.measure(pixels, data.scale(made))["spread"]
+        spread = health.measure(pixels, scale(made))["spread"]
         found["collapsed"] = spread < health.LIMITS["spread"]
         return {name: value for name, value in found.items() if name not in unwanted}
 

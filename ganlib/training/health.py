@@ -1,7 +1,7 @@
 """Signs that a training is in trouble, read from the two networks as they are.
 
-`probe` and `measure` read them, `diagnose` names them; `callbacks.HealthMonitor` does it all while
-a GAN trains. The signs of one look:
+`observer` and `measure` read them, `diagnose` names them; `callbacks.HealthMonitor` does it all
+while a GAN trains. The signs of one look:
 
 - `doubt`: how hard the discriminator's loss still pulls at its logits,
   `E|dL/dl(x)| + E|dL/dl(G(z))|`. At the equilibrium it is 1 for the usual losses and 2 for hinge;
@@ -75,7 +75,7 @@ REMEDIES = {
 }
 
 
-def probe(gan):
+def observer(gan):
     """A function of (real, latents, labels), tensors, to what the networks make of them.
 
     It may be called while the GAN trains and changes nothing, not even a seed. The networks are

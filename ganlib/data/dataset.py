@@ -1,11 +1,4 @@
-"""Data sets of images and densities in the plane, each one call away.
-
-`load("glyphs")` needs no network, nor does `load("digits")`. MNIST, Fashion-MNIST and CIFAR-10 come
-through `keras.datasets` and are kept as NAME.npz in the data folder (`$GANLIB_DATA`, or the user's
-cache folder). `load("path/to/folder")` reads the user's own images as they are needed.
-
-Images are uint8 (N, H, W, C) here; `Dataset.batches` gives what `fit` takes: float32 in [-1, 1].
-"""
+"""A data set of images, `Dataset`, and how to come by one: `load`."""
 
 import difflib
 import functools
@@ -15,40 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ganlib import batches, cache, checks, folders, glyphs, pictures, stored
-from ganlib.densities import Density, Mixture, SwissRoll, grid, ring, swiss_roll
-from ganlib.folders import ImageFolder
-from ganlib.stored import first_line
-
-__all__ = [
-    "Dataset",
-    "Density",
-    "ImageFolder",
-    "Mixture",
-    "SwissRoll",
-    "first_line",
-    "grid",
-    "load",
-    "ring",
-    "scale",
-    "swiss_roll",
-    "to_uint8",
-]
-
-# ------------------------------------------------------------------------------------ images
-
-
-def scale(images) -> np.ndarray:
-    """Turn uint8 images 0..255 into float32 in [-1, 1], any shape."""
-    scaled = np.asarray(images).astype(np.float32)
-    scaled /= 127.5
-    scaled -= 1
-    return scaled
-
-
-def to_uint8(images) -> np.ndarray:
-    """Turn float images in [-1, 1] into uint8 0..255, rounded; what lies outside is clipped."""
-    return np.clip(np.rint((np.asarray(images) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+from ganlib import checks
+from ganlib.data import batches, cache, folders, glyphs, pictures, stored
+from ganlib.data.folders import ImageFolder
+from ganlib.pixels import scale
 
 
 @dataclass(frozen=True, eq=False)

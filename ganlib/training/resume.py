@@ -12,8 +12,9 @@ from pathlib import Path
 
 import keras
 
-from ganlib import backend, checkpoint
+from ganlib import backend
 from ganlib.checks import say
+from ganlib.training import checkpoint
 
 
 class Checkpoint(keras.callbacks.Callback):

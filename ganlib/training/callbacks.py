@@ -15,8 +15,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from ganlib import backend, checks, data, health
-from ganlib.resume import Checkpoint
+from ganlib import backend, checks
+from ganlib.pixels import scale
+from ganlib.training import health
+from ganlib.training.resume import Checkpoint
 
 __all__ = ["Checkpoint", "Grids", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
 __all__ += ["TensorBoard"]
@@ -210,7 +212,7 @@ class HealthMonitor(keras.callbacks.Callback):
     def __init__(self, real, labels=None, every=50, patience=300):
         super().__init__()
         real = np.asarray(real)
-        self.real = data.scale(real) if real.dtype == np.uint8 else real.astype("float32")
+        self.real = scale(real) if real.dtype == np.uint8 else real.astype("float32")
         self.labels = None if labels is None else np.asarray(labels, "int32")
         self.every, self.looks = every, max(2, -(-patience // every))
         self.round, self.history, self.found = [], {}, {}
@@ -221,7 +223,7 @@ class HealthMonitor(keras.callbacks.Callback):
         labels = np.zeros(n, "int32") if self.labels is None else self.labels[:n]
         inputs = self.real[:n], self.model.latents(n, seed=0), labels
         self._inputs = [ops.convert_to_tensor(x) for x in inputs]
-        self._probe = health.probe(self.model)
+        self._observe = health.observer(self.model)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._batch = -1
@@ -234,7 +236,7 @@ class HealthMonitor(keras.callbacks.Callback):
             return
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()
-        signs = {k: ops.convert_to_numpy(v) for k, v in self._probe(*self._inputs).items()}
+        signs = {k: ops.convert_to_numpy(v) for k, v in self._observe(*self._inputs).items()}
         fake = signs.pop("fake")
         signs |= health.measure(self.real, fake, self._fake)
         self._fake = fake

@@ -10,11 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows: there, nothing keeps a second process out
-    fcntl = None
-
 
 class Screen:
     """A stream for what a run shows, which never stops the run.
@@ -85,33 +80,6 @@ def ask(*command: str | Path) -> str | None:
         answer = subprocess.run(command, capture_output=True, check=True, timeout=30)
         return os.fsdecode(answer.stdout).strip()  # it may be a path
     return None
-
-
-@contextlib.contextmanager
-def lock(path: Path, refusal: str) -> Iterator[None]:
-    """Hold a folder, or a file that is made if it is missing, against other processes that lock it.
-
-    On Windows, which opens no folder, nothing is held.
-
-    Raises:
-        ValueError: with `refusal`, when another holds it.
-        OSError: the file cannot be opened or made.
-    """
-    if not fcntl and path.is_dir():
-        yield
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_CREAT, 0o666)
-    try:  # closing the handle ends the lock; so does any end of the process
-        try:
-            if fcntl:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(refusal) from None
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        os.close(handle)
 
 
 def git_state(folder: Path) -> dict[str, Any]:

@@ -16,7 +16,9 @@ function of images alone. A penalty of the generator's is a function of (generat
 import keras
 from keras import ops
 
-from ganlib import backend, layers, losses
+from ganlib import backend
+from ganlib.game.names import known
+from ganlib.models import layers
 
 
 def squared_gradient_norms(discriminator, images):
@@ -205,7 +207,7 @@ def get(penalty):
         ValueError: the name is unknown, or the object is not callable.
     """
     if isinstance(penalty, str):
-        return NAMES[losses.known(penalty, NAMES, "penalty")]()
+        return NAMES[known(penalty, NAMES, "penalty")]()
     if not callable(penalty):
         raise ValueError(
             f"A penalty is a name ({', '.join(NAMES)}) or a function of "

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganlib.parameters import check_parameters, parameters_of, read_values
+from ganlib.runs.parameters import check_parameters, parameters_of, read_values
 
 
 class Row(NamedTuple):

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganlib import pictures
 from ganlib.checks import out_of_bounds
+from ganlib.data import pictures
 
 DATA_SETS = "glyphs", "digits", "mnist", "fashion_mnist", "cifar10"  # `data.load` takes no path
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}

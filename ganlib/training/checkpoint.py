@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from ganlib import backend
-from ganlib.environment import lock
+from ganlib.files import lock
 
 FORMAT = 1
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ganlib import batches
+from ganlib.data import batches
 
 
 class Density:

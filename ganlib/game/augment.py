@@ -22,7 +22,7 @@ import keras
 from keras import layers, ops
 
 from ganlib import backend
-from ganlib.losses import known
+from ganlib.game.names import known
 
 
 def _uniform(images, seed, low, high):

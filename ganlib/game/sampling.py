@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ganlib.players import conditional
+from ganlib.game.players import conditional
 
 
 def latents(n, dim, seed=0, truncation=None):

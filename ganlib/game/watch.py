@@ -5,7 +5,8 @@ import time
 import keras
 import numpy as np
 
-from ganlib import backend, feed
+from ganlib import backend
+from ganlib.game import feed
 
 # A compiled step cannot raise. Where labels are out of range it says so by logs that no game has:
 # both losses at minus infinity.

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from ganlib import backend, losses, players
+from ganlib import backend
+from ganlib.game import losses, players
 
 NO_VALIDATION = (
     "A GAN has no validation loss, since a loss measures one player against the other: score its "

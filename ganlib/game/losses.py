@@ -10,10 +10,10 @@ which neither overflows nor needs an epsilon. Every loss is the mean over a batc
 shape, and is minimised.
 """
 
-import difflib
-
 import keras
 from keras import ops
+
+from ganlib.game.names import known
 
 
 class Loss:
@@ -168,12 +168,3 @@ def get(loss):
             f"discriminator(real_logits, fake_logits) and generator(fake_logits), not {loss!r}."
         )
     return loss
-
-
-def known(name, names, what):
-    """Return `name` if it is among `names`, or raise a ValueError that suggests the nearest."""
-    if name in names:
-        return name
-    near = difflib.get_close_matches(name.lower(), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"No {what} is called {name!r}.{hint} There are: {', '.join(names)}.")

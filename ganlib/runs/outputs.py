@@ -9,12 +9,12 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ganlib.checks import say
+from ganlib.files import whole
 
 # Folders whose metrics.json is this run's; in others it is an older one's.
 _begun: set[Path] = set()
@@ -104,17 +104,6 @@ def plain(value):
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
-@contextlib.contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """Give a name to write to, and put what was written in the place of `file` if all went well."""
-    part = file.with_name(f"part-{os.getpid()}-{file.name}")  # Keras wants the ending
-    try:
-        yield part
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _picture(file, images):

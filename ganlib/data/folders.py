@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ganlib import checks, pictures
+from ganlib import checks
+from ganlib.data import pictures
 
 # Not a reader's own, and seen by no one: not worth a word.
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}

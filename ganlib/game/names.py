@@ -1,0 +1,12 @@
+"""Losses, penalties and augmentations are looked up by their names."""
+
+import difflib
+
+
+def known(name, names, what):
+    """Return `name` if it is among `names`, or raise a ValueError that suggests the nearest."""
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"No {what} is called {name!r}.{hint} There are: {', '.join(names)}.")

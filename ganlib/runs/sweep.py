@@ -1,0 +1,348 @@
+"""Run a chapter many times, over values of its parameters and over seeds, and tabulate the ends.
+
+    python -m ganlib.sweep book/dcgan.ipynb -f book/runs/dcgan-mnist.yaml \\
+        --vary learning_rate=1e-3,2e-3 --seeds 3 --output outputs/rates
+
+Each run is one of `ganlib.run` and has a folder of its own. With Ray (`ganlib[sweep]`) they run
+side by side, on this machine or on a cluster; without it, one after another. Started again, a sweep
+goes on: a run that completed with the same parameters is not repeated, any other that is in its
+place is kept as `NAME.earlier`.
+"""
+
+import argparse
+import contextlib
+import csv
+import itertools
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ganlib.runs.environment import screens
+from ganlib.runs.outputs import plain
+from ganlib.runs.parameters import check_data, check_parameters, guess, parameters_of, read_values
+from ganlib.runs.run import demand_text, reserved
+
+# --- Which runs ---------------------------------------------------------------------------------
+
+
+def grid(vary: list[str], seeds: int) -> list[dict[str, str]]:
+    """Every combination of "NAME=VALUE,VALUE,..." and of the seeds 0, 1, ..., as text.
+
+    Raises:
+        ValueError: there is no `=`, no value, or a name twice.
+    """
+    if seeds < 0:
+        raise ValueError(f"--seeds is a number of runs, not {seeds}.")
+    axes = {}
+    for text in [*vary, *(["seed=" + ",".join(map(str, range(seeds)))] if seeds else [])]:
+        name, equals, values = text.partition("=")
+        if not (name and equals and values) or name in axes:
+            raise ValueError(f"--vary wants NAME=VALUE,VALUE,... once for each name, not {text!r}.")
+        axes[name] = split(values)
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def split(text: str) -> list[str]:
+    """The values between commas; those inside brackets belong to a list."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[({") - (letter in "])}")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def plan(notebook: Path, file: Path | None, varied: list[dict[str, str]]) -> dict[str, dict]:
+    """The runs: from the name of its folder to the parameters of each, checked.
+
+    Raises:
+        ValueError, FileNotFoundError: a name or a value is not one of the notebook's, or two runs
+            are the same.
+    """
+    parameters = parameters_of(notebook)
+    common = {name: parameter.default for name, parameter in parameters.items()}
+    common |= check_parameters(parameters, read_values(file) if file else {})
+    runs = {}
+    for texts in varied:
+        untyped = {n for n in texts if n in parameters and parameters[n].kind is None}
+        values = check_parameters(
+            parameters, {n: guess(text) if n in untyped else text for n, text in texts.items()}
+        )
+        label = ",".join(f"{name}={value}" for name, value in values.items())
+        name = re.sub(r"[^\w.,=+-]", "_", label) or "run"
+        if name in runs:
+            raise ValueError(f"Two runs would be {name}: give every value once.")
+        runs[name] = common | values
+        check_data(notebook, runs[name])
+    return runs
+
+
+def finished(folder: Path, parameters: dict[str, Any]) -> bool:
+    """Whether a folder holds a completed run with these parameters, `output_dir` aside."""
+    record = read_json(folder / "run.json")
+    made = record.get("parameters")
+    if record.get("status") != "completed" or not isinstance(made, dict):
+        return False
+    return made | {"output_dir": None} == plain(parameters) | {"output_dir": None}
+
+
+def make_way(folder: Path) -> None:
+    """Give what is in a run's place another name: `NAME.earlier`, `NAME.earlier-2`, ..."""
+    names = (f"{folder.name}.earlier{f'-{i}' if i > 1 else ''}" for i in itertools.count(1))
+    free = (folder.with_name(name) for name in names)
+    if folder.exists():
+        folder.rename(next(path for path in free if not path.exists()))
+
+
+# --- Running them -------------------------------------------------------------------------------
+
+
+def start(arguments: list[str], log: str, folder: str, variables: dict[str, str]) -> None:
+    """Run `python -m ganlib.run` with `arguments`; what it prints goes to `log`, if it can."""
+    # Ray sends this function to its workers as it stands; they need not import ganlib for it.
+    import contextlib
+    import os
+    import subprocess
+    import sys
+
+    try:
+        stream = open(log, "wb")  # noqa: SIM115
+    except OSError:
+        stream = open(os.devnull, "wb")  # noqa: SIM115
+    with stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ganlib.run", *arguments],
+            cwd=folder,
+            env={**os.environ, **variables, "PYTHONIOENCODING": "utf-8:replace"},
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,  # Ctrl-C comes from here alone
+        )
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            with contextlib.suppress(ValueError):  # on Windows the run gets Ctrl-C itself
+                process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+
+
+def one_by_one(jobs: dict[str, tuple]) -> Iterator[str]:
+    """Run `start` for each job and yield its name."""
+    for name, job in jobs.items():
+        start(*job)
+        yield name
+
+
+def with_ray(jobs: dict[str, tuple], address: str | None, needs: dict[str, float]) -> Iterator[str]:
+    """Run `start` for each job on Ray and yield its name when it has ended.
+
+    Raises:
+        ValueError: no machine has what a run needs.
+        ConnectionError: there is no cluster at the address.
+    """
+    import ray
+
+    ray.init(
+        address or "local", include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+    )
+    try:
+        for kind, count in needs.items():
+            most = max(node["Resources"].get(kind, 0) for node in ray.nodes())
+            if count > most:
+                raise ValueError(
+                    f"A run needs {count:g} {kind}s, and no machine has more than {most:g}: see "
+                    f"--{kind.lower()}s."
+                )
+
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        remote = ray.remote(num_cpus=needs["CPU"], num_gpus=needs["GPU"], max_retries=0)(start)
+        names = {remote.remote(*arguments): name for name, arguments in jobs.items()}
+        try:
+            while names:
+                (done,), _ = ray.wait(list(names), num_returns=1)
+                yield names.pop(done)
+        except KeyboardInterrupt:
+            for reference in names:
+                ray.cancel(reference)
+            ray.wait(list(names), num_returns=len(names), timeout=60)
+            raise
+    finally:
+        ray.shutdown()
+
+
+# --- What came of them --------------------------------------------------------------------------
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """What a file holds; nothing if it is missing or damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def numbers(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers of nested dicts, such as {"real.fid": 1.2}; lists and texts are left out."""
+    found = {}
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            found |= numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float):
+            found[prefix + name] = value
+    return found
+
+
+def row(folder: Path, parameters: dict[str, Any], varied: list[str]) -> dict[str, Any]:
+    """A line of the table: the run, what was varied, how it ended, and what it measured."""
+    record = read_json(folder / "run.json")
+    status, error = record.get("status"), record.get("error")
+    if status in (None, "running"):  # `ganlib.run` had no time, or no reason, to say more
+        with contextlib.suppress(OSError, IndexError):
+            log = folder.with_name(f"{folder.name}.log")
+            error = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1]
+        status = "failed" if error or status else "not run"
+    return {
+        "run": folder.name,
+        **{name: parameters[name] for name in varied},
+        "status": status,
+        "seconds": record.get("seconds"),
+        "error": (error or "").partition("\n")[0],
+        **(numbers(read_json(folder / "metrics.json")) if status == "completed" else {}),
+    }
+
+
+def write_table(file: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows as CSV, an empty field where a run measured nothing."""
+    with open(file, "w", newline="", encoding="utf-8", errors="replace") as stream:
+        writer = csv.DictWriter(stream, list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def show(rows: list[dict[str, Any]], columns: list[str]) -> str:
+    """Some columns of rows, aligned; those that no row has are left out."""
+    columns = [name for name in columns if any(row.get(name) not in (None, "") for row in rows)]
+    lines = [columns] + [[_text(row.get(name)) for name in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def _text(value):
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+# --- The command --------------------------------------------------------------------------------
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ganlib.sweep",
+        description="Run a notebook over values of its parameters and over seeds.",
+        epilog="Started again with the same --output, it makes only the runs that are missing.",
+    )
+    add = parser.add_argument
+    add("notebook", type=Path, metavar="NOTEBOOK", help="such as book/dcgan.ipynb")
+    add("-f", dest="file", type=Path, metavar="YAML", help="parameters that all runs share")
+    add("--vary", action="append", default=[], metavar="NAME=VALUE,...", help="may be repeated")
+    add("--seeds", type=int, default=0, metavar="N", help="each with the seeds 0 to N - 1")
+    add("--output", type=Path, required=True, metavar="DIR", help="a folder for the runs' folders")
+    add("--show", default="fid,coverage", metavar="NAME,...", help="metrics to print (%(default)s)")
+    add("--address", help="of a Ray cluster that sees the same files (default: this machine)")
+    add("--cpus", type=float, metavar="N", help="cores of each run on Ray (default: 2)")
+    add("--gpus", type=float, metavar="N", help="GPUs of each run on Ray, such as 0.5 (default: 0)")
+    return parser.parse_args(argv)
+
+
+def runner(args: argparse.Namespace) -> Callable[[dict[str, tuple]], Iterator[str]]:
+    """The function that runs the jobs: with Ray if it is installed.
+
+    Raises:
+        ModuleNotFoundError: it is not, but was asked for.
+    """
+    try:
+        import ray  # noqa: F401
+    except ModuleNotFoundError:
+        if args.address or args.cpus or args.gpus:
+            raise ModuleNotFoundError(
+                "--address, --cpus and --gpus are for Ray: install it with ganlib[sweep]."
+            ) from None
+        return one_by_one
+    needs = {"CPU": args.cpus or min(2, os.cpu_count()), "GPU": args.gpus or 0}
+    return lambda jobs: with_ray(jobs, args.address, needs)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what the command line says.
+
+    Returns the exit status: 0, 1 if a run failed, 2 if nothing could run, 130 if interrupted.
+    """
+    with screens(), contextlib.ExitStack() as stack:
+        args = arguments(argv)
+        try:
+            varied = grid(args.vary, args.seeds)
+            runs = plan(args.notebook, args.file, varied)
+            demand_text(Path.cwd(), args.notebook, args.output, *runs)
+            run_all = runner(args)
+            stack.enter_context(reserved(args.output))
+        except (ImportError, OSError, ValueError) as error:
+            print(error, file=sys.stderr)
+            return 2
+        return sweep(args, runs, varied, run_all)
+
+
+def sweep(args, runs: dict[str, dict], varied: list[dict[str, str]], run_all: Callable) -> int:
+    """Make the runs that are missing, then the table of all; return the exit status."""
+    folders = {name: args.output.absolute() / name for name in runs}
+    missing = [name for name, values in runs.items() if not finished(folders[name], values)]
+    common = [str(args.notebook.absolute())]
+    common += ["-f", str(args.file.absolute())] if args.file else []
+    carried = ("KERAS_BACKEND", "GANLIB_DATA", "PYTHONPATH")
+    variables = {name: os.environ[name] for name in carried if name in os.environ}
+    jobs, names, code = {}, list(varied[0]), 0
+    for name in missing:
+        try:
+            make_way(folders[name])
+        except OSError as error:
+            print(f"{folders[name]} cannot be moved ({error.strerror}).", file=sys.stderr)
+            return 2
+        given = [part for key in names for part in ("-p", key, str(runs[name][key]))]
+        log = str(folders[name].with_name(f"{name}.log"))
+        order = [*common, *given, "--output", str(folders[name])]
+        jobs[name] = order, log, os.getcwd(), variables
+    print(f"{len(runs)} runs, of which {len(runs) - len(missing)} are there already.", flush=True)
+
+    def line(name):
+        return row(folders[name], runs[name], names)
+
+    try:
+        for number, name in enumerate(run_all(jobs) if jobs else (), 1):
+            end = line(name)
+            print(f"{number} of {len(jobs)}: {name} {end['status']}", end["error"], flush=True)
+    except KeyboardInterrupt:
+        code = 130
+    except (ConnectionError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    rows, table = [line(name) for name in runs], args.output / "table.csv"
+    columns = [*names, "status", "seconds", *args.show.split(","), "error"]
+    print(f"\n{show(rows, columns)}")
+    try:
+        write_table(table, rows)
+        print(f"All that was measured is in {table}.")
+    except OSError as error:
+        print(f"{table} cannot be written ({error.strerror}).", file=sys.stderr)
+        return 1
+    return code or int(any(row["status"] != "completed" for row in rows))

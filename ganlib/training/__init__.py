@@ -1,0 +1,1 @@
+"""What goes with a training: callbacks, checkpoints, its health, and variants side by side."""
