@@ -309,9 +309,9 @@ def test_a_path_from_here_is_meant_where_the_notebook_has_none(here, capsys):
 
 
 def test_the_names_of_data_sets_are_no_paths():
-    from ganlib import data
+    from ganlib.data import dataset
 
-    assert set(run.DATA_SETS) == set(data._LOADERS)
+    assert set(run.DATA_SETS) == set(dataset._LOADERS)
 
 
 # --- Folders: no run destroys another -----------------------------------------------------------
