@@ -10,7 +10,8 @@ import sys
 
 import numpy as np
 
-_untested: list[str] = []  # why a claim that fails here says nothing against the text
+# Why a claim that fails here says nothing against the text; None until `settings` is called.
+_untested: list[str] | None = None
 
 
 class ClaimFailed(AssertionError):
@@ -35,7 +36,8 @@ def settings(values: dict, *, tested: dict, least=None, most=None) -> None:
     problem = out_of_bounds(values, least or {}, most or {})
     if problem:
         raise ValueError(problem)
-    _untested.clear()
+    global _untested
+    _untested = []
     others = [name for name in tested if values[name] != tested[name]]
     if others:
         here, there = (
@@ -45,8 +47,11 @@ def settings(values: dict, *, tested: dict, least=None, most=None) -> None:
 
 
 def untested(reason: str) -> None:
-    """From here on a claim that fails is marked "– not here", because of `reason`, and no error."""
-    if reason not in _untested:
+    """From here on a claim that fails is marked "– not here", because of `reason`, and no error.
+
+    Where `settings` was never called, no one makes claims, and nothing is said.
+    """
+    if _untested is not None and reason not in _untested:
         _untested.append(reason)
         say(f"Claims that fail from here on stop nothing: {reason}.")
 

@@ -59,11 +59,9 @@ class GAN(Saved):
     def __init__(self, generator, discriminator, seed=0, name="gan"):
         super().__init__(name=name)
         self.generator, self.discriminator = players.pair(generator, discriminator)
-        self.ema_generator = None
-        self.seed = seed
+        self.ema_generator, self.boundary, self.seed = None, None, seed
         self.latent_dim = self.generator.inputs[0].shape[-1]
         self.classes = layers.classes(self.generator) if conditional(self.generator) else None
-        self.boundary = None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.means = {
             name: keras.metrics.Mean(name=name)
@@ -117,6 +115,7 @@ class GAN(Saved):
             )
         if ema is not None and not 0 < ema < 1:
             raise ValueError(f"ema is a decay between 0 and 1, such as 0.999, not {ema!r}.")
+        self.looked = False  # at a batch, by `train_on_batch`
         self.rules = losses.get(loss)
         single = self.discriminator.output_shape[1:][-1:] in ((), (1,))  # one logit for each
         self.boundary = getattr(self.rules, "boundary", None) if single else None
@@ -130,8 +129,7 @@ class GAN(Saved):
         self.augment = get_augment(augment)
         if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
             self.augment.build(self.generator.output_shape)
-        self.n_critic = n_critic
-        self.ema = ema
+        self.n_critic, self.ema = n_critic, ema
         optimizers = [_adam(generator_optimizer), _adam(discriminator_optimizer)]
         if optimizers[0] is optimizers[1]:
             raise ValueError(
@@ -185,15 +183,16 @@ class GAN(Saved):
         if kwargs.get("validation_data") is not None or kwargs.get("validation_split"):
             raise ValueError(feed.NO_VALIDATION)
         feed.without_weights(**{k: kwargs.get(k) for k in ("class_weight", "sample_weight")})
-        feed.check(self, x, y, batch_size)
+        feed.check(self, x, batch_size, whole=not kwargs.get("steps_per_epoch"))
         kwargs.setdefault("shuffle", hasattr(x, "shape"))  # Keras warns unless x is an array
         kwargs |= {"batch_size": batch_size, "epochs": epochs, "verbose": verbose}
-        callbacks = [watch.Watch(), *watch.listed(callbacks)]
+        callbacks = [watch.Watch(scaled=hasattr(x, "tell")), *watch.listed(callbacks)]
         with contextlib.ExitStack() as contexts:
             for callback in callbacks:
                 if hasattr(callback, "around"):
                     contexts.enter_context(callback.around(self, x))
             contexts.enter_context(feed.uneven_batches_told(self.n_critic))
+            contexts.enter_context(feed.unread_files_told(x))
             contexts.callback(setattr, self, "feed", None)  # it holds the data
             return super().fit(x, y, callbacks=callbacks, **kwargs)
 
@@ -201,7 +200,9 @@ class GAN(Saved):
         """Play one round with a batch, and return its losses and accuracies; raises as `fit`."""
         self._assert_compile_called("train_on_batch")
         feed.without_weights(sample_weight=sample_weight, class_weight=class_weight)
-        feed.look(self, (x,) if y is None else (x, y))
+        if not self.looked:
+            feed.look(self, (x,) if y is None else (x, y))
+            self.looked = True
         logs = super().train_on_batch(x, y, return_dict=True)
         watch.raise_unless_finite(logs, self.classes)
         return logs if return_dict else self._flatten_metrics_in_order(logs)
@@ -334,9 +335,8 @@ class GAN(Saved):
         # Batch norm's moving statistics are averaged as the weights are: they belong together.
         t = ops.cast(self.generator_optimizer.iterations, "float32")
         decay = ops.minimum(self.ema, (1 + t) / (10 + t))
-        weights = zip(self.ema_generator.weights, self.generator.weights, strict=True)
-        for average, current in weights:
-            average.assign(current + ops.cast(decay, current.dtype) * (average - current))
+        for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
+            average.assign(weight + ops.cast(decay, weight.dtype) * (average - weight))
 
     def latents(self, n, seed=0, truncation=None):
         """Standard normal latents (n, latent_dim), float32 numpy, the same on every backend.

@@ -11,7 +11,7 @@ from ganlib.checks import ClaimFailed, check, settings
 @pytest.fixture(autouse=True)
 def tested_settings():
     yield
-    checks._untested.clear()
+    checks._untested = None
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,16 @@ def test_settings_hold_until_the_next_ones():
 
 
 def test_a_reason_is_said_once(capsys):
+    checks.untested("a training was stopped after 2 s")
+    assert capsys.readouterr().out == ""  # there are no claims
+    settings({}, tested={})
     for _ in range(3):
         checks.untested("a training was stopped after 2 s")
     assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_a_misuse_is_an_error_with_any_settings():
+    settings({}, tested={})
     checks.untested("a reason")
     with pytest.raises(ValueError, match="needs equals="):
         check("c", 0.7)

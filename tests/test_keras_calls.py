@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganlib import GAN, callbacks, losses, penalties
-from ganlib.data import Dataset
+from ganlib.data import Dataset, load
 
 SHAPE = (4, 4, 1)
 RNG = np.random.default_rng(0)
@@ -300,6 +300,31 @@ def test_train_on_batch_looks_too():
         sentence(error, words)
 
 
+def test_a_later_batch_is_not_looked_at():
+    model = gan()
+    model.train_on_batch(IMAGES[:8])
+    model.train_on_batch((IMAGES[:8] + 1) / 2)
+
+
+def test_pale_pictures_are_pictures():
+    pale = RNG.integers(128, 256, (16, *SHAPE), dtype="uint8")
+    fit(x=Dataset("pale", pale).batches(8), batch_size=None)
+    fit(x=pale.astype("float32") / 127.5 - 1 + 0.06)
+
+
+def test_a_file_that_cannot_be_read_is_named_as_it_was(tmp_path):
+    from PIL import Image
+
+    for i in range(8):
+        Image.fromarray(RNG.integers(0, 256, SHAPE[:2], dtype="uint8")).save(tmp_path / f"{i}.png")
+    data = load(tmp_path).batches(4)
+    file = tmp_path / "3.png"
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(ValueError) as error:
+        fit(x=data, batch_size=None)
+    sentence(error, "3.png is not an image that can be read")
+
+
 def test_no_false_alarm():
     fit(x=np.ones_like(IMAGES))  # white
     fit(x=np.abs(IMAGES), model=gan(made=lambda: generator(None)))  # no tanh
@@ -341,7 +366,7 @@ def test_a_remainder_that_n_critic_does_not_divide(feed):
         fed(feed, IMAGES[:22], model)
     sentence(error, "n_critic=4")
     if feed is np.asarray:
-        sentence(error, "the last batch has 6 images", "drop_remainder=True")
+        sentence(error, "the last batch has 6 images", "leave out the last 6")
         assert int(model.generator_optimizer.iterations) == 0
 
 

@@ -294,7 +294,7 @@ def test_a_parameter_without_a_value_is_refused(wrong, capsys):
 
 
 def test_a_path_from_here_is_meant_where_the_notebook_has_none(here, capsys):
-    for folder in ("book/both", "both", "photos é", "mnist"):
+    for folder in ("book/both", "both", "photos é", "mnist", "64"):
         (here / folder).mkdir(parents=True)
     given = {
         "dataset": "photos é",
@@ -302,6 +302,7 @@ def test_a_path_from_here_is_meant_where_the_notebook_has_none(here, capsys):
         "test": "mnist",  # a data set
         "gone": "nowhere",
         "none": "",
+        "size": "64",
         "steps": 3,
     }
     assert run.from_here(given, here / "book") == given | {"dataset": str(here / "photos é")}

@@ -46,7 +46,17 @@ def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: i
 
     make = _tf_batches if keras.config.backend() == "tensorflow" else _NumpyBatches
     place = SimpleNamespace(chunk=0)  # with which an iteration begins
-    batches = make(chunk, finish_or_fill, steps, repeat, group, place)
+    failed = []  # what `finish` raised, for TensorFlow makes another error of it
+
+    def finish_or_fail(rows):
+        try:
+            return finish_or_fill(rows)
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    batches = make(chunk, finish_or_fail, steps, repeat, group, place)
+    batches.failed = failed
 
     def seek(batch):
         nonlocal dropped

@@ -1,5 +1,6 @@
 """What a GAN is fed with, looked at before the first step: one sentence, and no cost per step."""
 
+import contextlib
 import itertools
 
 import keras
@@ -50,14 +51,17 @@ def check_rules(settings, loss, discriminator):
         )
 
 
-def check(gan, x, y, batch_size):
+def check(gan, x, batch_size, whole):
     """Look at what `fit` was given, before Keras does.
+
+    Args:
+        whole: whether an epoch goes on to the last batch of an array.
 
     Raises:
         ValueError: it is nothing that can be trained on, or its last batch has another size than
             `n_critic` can cut.
     """
-    if not hasattr(x, "__iter__") and not hasattr(x, "__getitem__") or hasattr(x, "batches"):
+    if not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
         raise ValueError(
             f"fit takes an array of samples, or batches such as data.batches(64), not {x!r}."
         )
@@ -74,7 +78,8 @@ def check(gan, x, y, batch_size):
     size = batch_size or 32  # Keras's
     if len(x) > size:
         divide(size, gan.n_critic)
-        divide(len(x) % size, gan.n_critic, "the last batch")
+        if whole:
+            divide(len(x) % size, gan.n_critic, "the last batch")
 
 
 def divide(n, n_critic, batch="it"):
@@ -83,8 +88,22 @@ def divide(n, n_critic, batch="it"):
         raise ValueError(
             f"n_critic={n_critic} cuts a batch into as many equal parts, but {batch} has {n} "
             "images: make it n_critic times what one discriminator update should see"
-            f"{'' if batch == 'it' else ', and leave out a remainder (drop_remainder=True)'}."
+            f"{'' if batch == 'it' else f', and leave out the last {n} images'}."
         )
+
+
+@contextlib.contextmanager
+def unread_files_told(x):
+    """A context in which the error of a file that cannot be read is raised as it was.
+
+    TensorFlow makes a hundred lines of it.
+    """
+    try:
+        yield
+    except Exception:
+        if getattr(x, "failed", None):
+            raise x.failed.pop() from None
+        raise
 
 
 def uneven_batches_told(n_critic):
@@ -114,8 +133,11 @@ def training_labels(labels, classes):
     return inside, ops.any(labels != inside)
 
 
-def look(gan, batch):
+def look(gan, batch, scaled=False):
     """Look at one batch: samples, or (samples, labels).
+
+    Args:
+        scaled: whether the images are known to have been scaled, however pale they look.
 
     Raises:
         ValueError: another shape than the generator makes, weights, no whole labels, images that
@@ -138,7 +160,7 @@ def look(gan, batch):
         if not np.issubdtype(numbers.dtype, np.integer) and (numbers % 1).any():
             raise ValueError(f"Labels are whole numbers, not {numbers.ravel()[:3].tolist()}.")
     _numbers(samples)
-    if len(made) == 3:
+    if len(made) == 3 and not scaled:
         _in_range(ops.convert_to_numpy(samples), players.ends_in(gan.generator))
 
 
@@ -155,7 +177,7 @@ def _in_range(images, ending):
         problem = f"these are {images.dtype}"
     elif most > 2 or least < -2:  # noise may be added to them
         problem = f"these reach from {least:.4g} to {most:.4g}"
-    elif ending == "tanh" and len(images) >= 4 and 0 <= least < most:
+    elif ending == "tanh" and len(images) >= 4 and 0 <= least < 0.05 < most <= 1:
         problem = (
             f"these reach from {least:.4g} to {most:.4g} and are never negative, as what a tanh "
             "makes will be"

@@ -47,9 +47,17 @@ def raise_unless_finite(logs, classes, where=""):
 
 
 class Watch(keras.callbacks.Callback):
-    """Look at the first batch before the first step, and at the losses after every step."""
+    """Look at the first batch before the first step, and at the losses after every step.
+
+    Args:
+        scaled: as for `feed.look`.
+    """
 
     async_safe = True  # Keras may call it from a thread, so that JAX does not wait for every step
+
+    def __init__(self, scaled):
+        super().__init__()
+        self.scaled = scaled
 
     def on_train_begin(self, logs=None):
         self.looked = backend.shares_batches(self.model)
@@ -58,7 +66,7 @@ class Watch(keras.callbacks.Callback):
         self.epoch, self.broken = epoch, []
         if not self.looked:
             self.looked = True
-            feed.at_first(self.model.feed, lambda batch: feed.look(self.model, batch))
+            feed.at_first(self.model.feed, lambda x: feed.look(self.model, x, self.scaled))
 
     def on_train_batch_end(self, batch, logs=None):
         if not all(np.isfinite(logs[name]) for name in STRAY_LABELS):

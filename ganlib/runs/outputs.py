@@ -125,6 +125,8 @@ def _save_generator(folder, generator):
         try:
             with whole(folder / name) as part:
                 save(part)
+            if name != "generator.keras":  # an earlier run's
+                (folder / "generator.keras").unlink(missing_ok=True)
             return
         except OSError:  # a full disk: nothing smaller would fit
             raise

@@ -283,11 +283,11 @@ def demand_text(*values: Any) -> None:
 def from_here(given: dict[str, Any], home: Path) -> dict[str, Any]:
     """Make a text absolute that names something in the current folder, and nothing in `home`.
 
-    The name of a data set is no path.
+    The name of a data set is no path, nor is a number.
     """
     found = {}
     for name, value in given.items():
-        if not isinstance(value, str) or value in DATA_SETS:
+        if not isinstance(value, str) or value in DATA_SETS or value.isdecimal():
             continue
         if os.path.exists(value) and not os.path.exists(home / value):
             found[name] = os.path.abspath(value)

@@ -8,6 +8,7 @@
 One training shows little: what a trick does has to stand out from what the seed does.
 """
 
+import contextlib
 import time
 import warnings
 import weakref
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 
 from ganlib import data, metrics
+from ganlib.checks import say
 from ganlib.pixels import scale
 from ganlib.training import callbacks, checkpoint, health
 
@@ -107,7 +109,8 @@ class Lab:
         new = build(seed)
         first = checkpoint.state(new)
         if build not in _traced:
-            new.fit(batches(seed), steps_per_epoch=1, verbose=0)
+            with contextlib.suppress(FloatingPointError):  # it will break again, and be told
+                new.fit(batches(seed), steps_per_epoch=1, verbose=0)
             _traced[build] = new
         gan = _traced[build]
         checkpoint.assign(gan, first)
@@ -144,7 +147,7 @@ def show(table, *names):
     columns = [[f"{cell:>{max(map(len, cells))}}" for cell in cells] for cells in columns]
     width = max(map(len, variants), default=0)
     for variant, *line in zip(["", *variants], *columns, strict=True):
-        print("  ".join([f"{variant:{width}}", *line]))
+        say("  ".join([f"{variant:{width}}", *line]))
 
 
 def _range(values):
