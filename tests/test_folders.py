@@ -171,7 +171,7 @@ def test_require_says_what_is_needed_and_what_there_is():
     assert digits.require(classes=10, images=1797) is digits
     with pytest.raises(ValueError, match=r"at least 2 classes, and 'x' \(9 images\) has no labels"):
         data.Dataset("x", digits.images[:9]).require(classes=2)
-    with pytest.raises(ValueError, match="at least 2 classes, and .* has 1 of them"):
+    with pytest.raises(ValueError, match="at least 2 classes, and .* has only 1: use"):
         digits.subset(digits.labels == 3).require(classes=2)
     with pytest.raises(ValueError, match="at least 2,000 images, 'digits' .1,797 images. has less"):
         digits.require(images=2000)
