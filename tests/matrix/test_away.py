@@ -4,8 +4,8 @@ A case passes if the notebook runs to its end and leaves all its files, or if, w
 (`cases.may_refuse`), it says in one sentence what it needs before it trains anything.
 
 All of them take half an hour: `make matrix`. `make test` runs those of `cases.QUICK`: every chapter
-with both budgets, every kind of data with both budgets, and each refusal. All pairs of a chapter
-and a kind of data would be 56 cases and take a quarter of an hour.
+with both budgets, every kind of data, and each refusal. All pairs of a chapter and a kind of data
+would be 56 cases and take a quarter of an hour.
 """
 
 import itertools
