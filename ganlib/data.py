@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ganlib import batches, cache, checks, folders, glyphs, pictures, stored
+from ganlib import batches, cache, checks, folders, glyphs, stored
 from ganlib.densities import Density, Mixture, SwissRoll, grid, ring, swiss_roll
 from ganlib.folders import ImageFolder
 from ganlib.stored import first_line
@@ -125,6 +125,8 @@ class Dataset:
 
         Returns self where nothing changes.
         """
+        from ganlib import pictures  # Pillow is not loaded before it is used
+
         size = pictures.size_of(size)
         if size in (None, self.image_shape[:2]):
             return self
@@ -239,6 +241,8 @@ def load(name, seed: int = 0, size=None, **options) -> Dataset:
             f"load needs the name of a data set ({', '.join(_LOADERS)}) or the path of a folder of "
             f"images, not {name!r}"
         )
+    from ganlib import pictures
+
     size = pictures.size_of(size)
     if text in _LOADERS:
         loader = _LOADERS[text]

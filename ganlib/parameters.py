@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganlib import pictures
 from ganlib.checks import out_of_bounds
 
 DATA_SETS = "glyphs", "digits", "mnist", "fashion_mnist", "cifar10"  # `data.load` takes no path
@@ -97,6 +96,8 @@ def check_data(notebook: Path, given: dict[str, Any]) -> None:
     """
     if "data.load(dataset" not in notebook.read_text(encoding="utf-8"):
         return
+    from ganlib import pictures
+
     pictures.size_of(given.get("image_size"))
     name = str(given.get("dataset", DATA_SETS[0]))
     places = [home / os.path.expanduser(name) for home in (notebook.absolute().parent, Path.cwd())]
