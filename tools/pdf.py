@@ -86,7 +86,7 @@ READY = """(async () => {
 UNPAINTED = '<style id="unpainted">article * { visibility: hidden !important }</style>'
 UNPAINT = f"document.head.insertAdjacentHTML('beforeend', {json.dumps(UNPAINTED)})"
 NUMBER = """(numbers) => {
-    document.getElementById("unpainted").remove();
+    document.getElementById("unpainted")?.remove();
     for (const link of document.querySelectorAll(".book-contents a"))
         link.lastElementChild.textContent = numbers[link.hash.slice(1)];
 }"""
