@@ -312,7 +312,7 @@ def test_a_judge_for_any_data(shape, classes, capsys):
     else:
         assert isinstance(judge, metrics.Untrained)
         assert printed.count("\n") == 1 and "untrained network" in printed
-        assert not hasattr(judge, "class_names") and not hasattr(judge, "probabilities")
+        assert judge.class_names == () and not hasattr(judge, "probabilities")
         assert judge.name == f"untrained network of {'x'.join(map(str, shape))}, seed=0"
         with pytest.raises(ValueError, match="untrained .* for images"):
             judge.features(noise((12, 16, 16, 1)))

@@ -6,7 +6,7 @@ The pages of the site, `_build/html`, become one page, `book.html` in the folder
 and Chromium prints that. The numbers of theorems, equations and figures are therefore those of the
 site, and a link from page to page becomes a link inside the PDF. No style sheet can say on which
 sheet a heading will stand, so the book is printed twice: the second time with the page numbers of
-its contents filled in.
+its contents filled in, and once more where these have moved a heading.
 
 Beautiful Soup and Tornado come with what builds the book.
 """
@@ -86,7 +86,7 @@ READY = """(async () => {
 UNPAINTED = '<style id="unpainted">article * { visibility: hidden !important }</style>'
 UNPAINT = f"document.head.insertAdjacentHTML('beforeend', {json.dumps(UNPAINTED)})"
 NUMBER = """(numbers) => {
-    document.getElementById("unpainted").remove();
+    document.getElementById("unpainted")?.remove();
     for (const link of document.querySelectorAll(".book-contents a"))
         link.lastElementChild.textContent = numbers[link.hash.slice(1)];
 }"""
@@ -313,8 +313,12 @@ async def main(site):
                 raise SystemExit(f"The browser could not show {lost}.")
             await tab.ask(UNPAINT)
             numbers = page_numbers(await tab.print(finished=False))
-            await tab.ask(f"({NUMBER})({json.dumps(numbers)})")
-            printed = await tab.print(finished=True)
+            for _ in range(3):  # the numbers themselves may move a heading to the next sheet
+                await tab.ask(f"({NUMBER})({json.dumps(numbers)})")
+                printed = await tab.print(finished=True)
+                before, numbers = numbers, page_numbers(printed)
+                if numbers == before:
+                    break
         finally:
             process.terminate()
             await process.wait()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ganlib import checks
-from ganlib.data import batches, cache, folders, glyphs, pictures, stored
+from ganlib.data import batches, cache, folders, glyphs, stored
 from ganlib.data.folders import ImageFolder
 from ganlib.pixels import scale
 
@@ -88,6 +88,8 @@ class Dataset:
 
         Returns self where nothing changes.
         """
+        from ganlib.data import pictures  # Pillow is not loaded before it is used
+
         size = pictures.size_of(size)
         if size in (None, self.image_shape[:2]):
             return self
@@ -202,6 +204,8 @@ def load(name, seed: int = 0, size=None, **options) -> Dataset:
             f"load needs the name of a data set ({', '.join(_LOADERS)}) or the path of a folder of "
             f"images, not {name!r}"
         )
+    from ganlib.data import pictures
+
     size = pictures.size_of(size)
     if text in _LOADERS:
         loader = _LOADERS[text]

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ganlib import checks
-from ganlib.data import pictures
 
 # Not a reader's own, and seen by no one: not worth a word.
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}
@@ -65,6 +64,8 @@ class ImageFolder:
         return ImageFolder(self.paths, size, self._channels)
 
     def _open(self, path) -> np.ndarray:
+        from ganlib.data import pictures  # Pillow is not loaded before it is used
+
         return pictures.read(path, self._size, self._channels)
 
 
@@ -84,6 +85,8 @@ def read(folder: str, size: tuple[int, int] | None = None, channels: int | None 
     """
     if channels not in (None, 1, 3):
         raise ValueError(f"channels={channels!r}: it is 1 (grey), 3 (colour), or None for either")
+    from ganlib.data import pictures
+
     # Pillow warns of large pictures and of odd data beside the pixels, once more in every thread.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     loose, classes, unused = _list(folder)
@@ -134,6 +137,8 @@ def _list(folder):
 
 def _entries(folder):
     """The paths of the images in a folder, and the names of its subfolders and other files."""
+    from ganlib.data import pictures
+
     images, subfolders, others = [], [], []
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

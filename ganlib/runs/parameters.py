@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganlib.checks import out_of_bounds
-from ganlib.data import pictures
 
 DATA_SETS = "glyphs", "digits", "mnist", "fashion_mnist", "cifar10"  # `data.load` takes no path
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
@@ -97,6 +96,8 @@ def check_data(notebook: Path, given: dict[str, Any]) -> None:
     """
     if "data.load(dataset" not in notebook.read_text(encoding="utf-8"):
         return
+    from ganlib.data import pictures
+
     pictures.size_of(given.get("image_size"))
     name = str(given.get("dataset", DATA_SETS[0]))
     places = [home / os.path.expanduser(name) for home in (notebook.absolute().parent, Path.cwd())]
