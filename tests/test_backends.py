@@ -69,7 +69,7 @@ def running(request):
         ("conditional", "layers", "models"),
         ("metrics", "data", "densities"),
         ("checkpoint",),
-        ("keras_calls", "frozen"),
+        ("keras_calls", "frozen", "terms"),
     ],
 )
 def test_the_same_tests_pass(backend, names, running):
