@@ -7,15 +7,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sources import NEEDS, ROOT
 
-ROOT = Path(__file__).parent.parent
 OTHERS = ["jax", "torch"]
-REASON = "{0} is not installed: pip install {0}"
 
 
 def available(backend):
@@ -38,45 +36,24 @@ def run(backend, *arguments, timeout=600, **variables):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def running(request):
-    """What `run` returns for every (backend, names) that is to be tested, two at a time."""
-    chosen = [
-        (item.callspec.params["backend"], item.callspec.params["names"])
-        for item in request.session.items
-        if item.name.startswith("test_the_same_tests_pass[")
-    ]
-    pool = ThreadPoolExecutor(2)
-    yield {
-        (backend, names): pool.submit(
-            run,
-            backend,
-            *("-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *(f"tests/test_{name}.py" for name in names),
-            timeout=1200,
-        )
-        for backend, names in chosen
-        if available(backend)
-    }
-    pool.shutdown(cancel_futures=True)
+TENSORS = [
+    ("gan", "losses", "penalties", "callbacks", "augment"),
+    ("conditional", "layers", "models"),
+    ("metrics", "data", "densities"),
+    ("checkpoint",),
+    ("keras_calls",),
+]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("gan", "losses", "penalties", "callbacks", "augment"),
-        ("conditional", "layers", "models"),
-        ("metrics", "data", "densities"),
-        ("checkpoint",),
-        ("keras_calls",),
-    ],
-)
-def test_the_same_tests_pass(backend, names, running):
+@pytest.mark.parametrize("names", TENSORS)
+def test_the_same_tests_pass(backend, names):
     """Everything that computes with tensors; TensorFlow's turn is the surrounding run itself."""
     if not available(backend):
-        pytest.skip(REASON.format(backend))
-    running[backend, names].result()
+        pytest.skip(NEEDS.format(backend))
+    files = (f"tests/test_{name}.py" for name in names)
+    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, timeout=1200)
 
 
 ROUNDS = """
@@ -137,7 +114,7 @@ def test_one_augmented_round_gives_the_same_weights(backend):
 def agree(backend, script):
     """Compare what a script saves in the file that its argument names, on both backends."""
     if not available(backend):
-        pytest.skip(REASON.format(backend))
+        pytest.skip(NEEDS.format(backend))
     ours, theirs = (saved_by(name, script) for name in ("tensorflow", backend))
     assert len(ours) == len(theirs) > 10
     for one, other in zip(ours, theirs, strict=True):
@@ -218,13 +195,13 @@ assert sys.modules["tensorflow"] is None and "tensorflow.python" not in sys.modu
 @pytest.mark.parametrize("backend", OTHERS)
 def test_nothing_imports_tensorflow(backend):
     if not available(backend):
-        pytest.skip(REASON.format(backend))
+        pytest.skip(NEEDS.format(backend))
     assert "(3, 8, 8, 1) (3, 2)" in run(backend, "-c", WITHOUT_TENSORFLOW)
 
 
 def test_an_unknown_backend_is_named():
     if not available("jax"):
-        pytest.skip("Keras's NumPy backend needs jax: pip install jax")
+        pytest.skip(NEEDS.format("jax"))  # for Keras's NumPy backend
     done = subprocess.run(
         [sys.executable, "-c", "import ganlib"],
         env={**os.environ, "KERAS_BACKEND": "numpy", "PYTHONPATH": str(ROOT)},

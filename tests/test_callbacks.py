@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 from PIL import Image
+from sources import NEEDS
 
 from ganlib import GAN, callbacks, data, layers, models, plots
 
@@ -157,7 +158,7 @@ def test_keras_logs_and_the_history_agree_over_a_resumed_training(tmp_path):
 
 def test_tensorboard_gets_the_losses(tmp_path):
     tf = pytest.importorskip("tensorflow")
-    pytest.importorskip("tensorboard")
+    pytest.importorskip("tensorboard", reason=NEEDS.format("TensorBoard"))
     board = keras.callbacks.TensorBoard(tmp_path, update_freq=4)
     _, history = fitted(board, epochs=2)
     written = {}
@@ -174,7 +175,7 @@ def test_tensorboard_gets_the_losses(tmp_path):
 
 def test_tensorboard_gets_samples_and_graphs(tmp_path):
     tf = pytest.importorskip("tensorflow")
-    pytest.importorskip("tensorboard")
+    pytest.importorskip("tensorboard", reason=NEEDS.format("TensorBoard"))
     gan = fitted_to_images(callbacks.TensorBoard(tmp_path, LATENTS[:4]), epochs=2)
     images, graphs = {}, []
     for file in tmp_path.rglob("events*"):

@@ -10,7 +10,7 @@ import pdf
 import pytest
 from bs4 import BeautifulSoup
 from conftest import do_without_browser
-from sources import CONFIG, PAGES, ROOT
+from sources import CONFIG, NEEDS, PAGES, ROOT
 
 NAMES = [page.split("/")[1] for page in PAGES]
 TOOL = ROOT / "tools" / "pdf.py"
@@ -86,7 +86,7 @@ def test_without_a_browser_it_says_so_in_one_sentence(site):
 def printed(site):
     """The PDF, in bytes."""
     if not pdf.browser():
-        do_without_browser(f"needs one of {', '.join(pdf.BROWSERS)}")
+        do_without_browser(NEEDS.format("Chromium"))
     subprocess.run([sys.executable, TOOL, site], check=True)
     return (site.parent / "pdf" / "book.pdf").read_bytes()
 
@@ -95,7 +95,7 @@ def printed(site):
 def sheets(printed, site):
     """The text of every sheet."""
     if not shutil.which("pdftotext"):
-        do_without_browser("needs pdftotext, of `sudo apt install poppler-utils`")
+        do_without_browser(NEEDS.format("pdftotext"))
     command = ["pdftotext", site.parent / "pdf" / "book.pdf", "-"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return text.split("\f")[:-1]
