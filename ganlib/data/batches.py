@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ def permutation(n: int, seed: int, epoch: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
-def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: int):
+def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: int) -> Any:
     """Batches from chunks of `steps` batches each; a chunk is an epoch, unless batches never end.
 
     Args:
@@ -74,7 +75,7 @@ def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: i
 
 
 class _NumpyBatches(keras.utils.PyDataset):
-    def __init__(self, chunk, finish, steps, repeat, group, place):
+    def __init__(self, chunk, finish, steps, repeat, group, place) -> None:
         super().__init__()
         self._chunk, self._finish, self._steps, self._repeat = chunk, finish, steps, repeat
         self._place, self._asked = place, set()

@@ -6,7 +6,9 @@ import os
 import sys
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +38,7 @@ def user() -> Path | None:
     return Path(cache, "ganlib") if os.path.isabs(cache) else None
 
 
-def digest(*arrays) -> str:
+def digest(*arrays: np.ndarray) -> str:
     """SHA-256 over the shape, dtype and bytes of each array, in hexadecimal."""
     total = hashlib.sha256()
     for array in arrays:
@@ -48,7 +50,7 @@ def digest(*arrays) -> str:
     return total.hexdigest()
 
 
-def save(file: Path, **arrays) -> None:
+def save(file: Path, **arrays: Any) -> None:
     """Write an .npz file whole or not at all; a folder that takes no files is no error."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ def save(file: Path, **arrays) -> None:
             np.savez_compressed(part, **arrays)
 
 
-def keep(name: str, arrays: list) -> None:
+def keep(name: str, arrays: Sequence[np.ndarray]) -> None:
     """Keep arrays that took long to make, under a name that says all that they depend on."""
     numbered = {f"array_{i}": array for i, array in enumerate(arrays)}
     if place := user():

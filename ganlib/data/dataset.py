@@ -4,14 +4,18 @@ import difflib
 import functools
 import inspect
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganlib import checks
 from ganlib.data import batches, cache, folders, glyphs, stored
 from ganlib.data.folders import ImageFolder
 from ganlib.pixels import scale
+from ganlib.types import Size
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,19 +75,19 @@ class Dataset:
         order = batches.permutation(len(self), seed)
         return self.subset(np.sort(order[held_out:])), self.subset(np.sort(order[:held_out]))
 
-    def subset(self, rows) -> "Dataset":
+    def subset(self, rows: ArrayLike) -> "Dataset":
         """The images at `rows`, numbers or a truth value for each image, with what is known."""
         rows = np.asarray(rows)
         rows = rows if rows.size else rows.astype(np.int64 if rows.dtype != bool else bool)
-        folder = isinstance(self.images, ImageFolder)
+        images = self.images
         return replace(
             self,
-            images=self.images.subset(rows) if folder else self.images[rows],
+            images=images.subset(rows) if isinstance(images, ImageFolder) else images[rows],
             labels=None if self.labels is None else self.labels[rows],
             typefaces=None if self.typefaces is None else self.typefaces[rows],
         )
 
-    def resize(self, size) -> "Dataset":
+    def resize(self, size: Size) -> "Dataset":
         """Crop the images in the middle and resize them: `size` as for `load`.
 
         Returns self where nothing changes.
@@ -91,13 +95,13 @@ class Dataset:
         from ganlib.data import pictures  # Pillow is not loaded before it is used
 
         size = pictures.size_of(size)
-        if size in (None, self.image_shape[:2]):
+        if size is None or size == self.image_shape[:2]:
             return self
-        folder = isinstance(self.images, ImageFolder)
-        images = self.images.resize(size) if folder else pictures.resize(self.images, size)
-        return replace(self, images=images)
+        if isinstance(self.images, ImageFolder):
+            return replace(self, images=self.images.resize(size))
+        return replace(self, images=pictures.resize(self.images, size))
 
-    def fitted(self, nearest) -> "Dataset":
+    def fitted(self, nearest: Callable[[tuple[int, int]], tuple[int, int]]) -> "Dataset":
         """In a size that a model can make, which is printed if it is another one.
 
         Args:
@@ -123,7 +127,9 @@ class Dataset:
             raise ValueError(f"this needs {_or_more(images, 'image', 'images')}, {self} has less")
         return self
 
-    def batches(self, batch_size: int, seed: int = 0, repeat: bool = False, labels: bool = False):
+    def batches(
+        self, batch_size: int, seed: int = 0, repeat: bool = False, labels: bool = False
+    ) -> Any:
         """What `fit` takes: batches of float32 (batch_size, H, W, C) in [-1, 1].
 
         Every epoch is a new random order of all images, the same on every backend for the same
@@ -179,7 +185,7 @@ def _or_more(n, one, many) -> str:
     return f"at least {n:,} {one if n == 1 else many}"
 
 
-def load(name, seed: int = 0, size=None, **options) -> Dataset:
+def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **options: Any) -> Dataset:
     """Load a data set by its name, or a folder of images by its path.
 
     Args:

@@ -4,6 +4,7 @@ import functools
 import os
 import statistics
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -24,7 +25,9 @@ class ImageFolder:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, paths, size: tuple[int, int], channels: int):
+    def __init__(
+        self, paths: Sequence[str] | np.ndarray, size: tuple[int, int], channels: int
+    ) -> None:
         self.paths = np.asarray(paths, dtype=object)
         self._size, self._channels = size, channels
 
@@ -55,7 +58,7 @@ class ImageFolder:
         """All of them, uint8 (N, height, width, channels) unless `dtype` says otherwise."""
         return self[:] if dtype is None else self[:].astype(dtype, copy=False)
 
-    def subset(self, rows) -> "ImageFolder":
+    def subset(self, rows: np.ndarray) -> "ImageFolder":
         """The files at `rows`, unread."""
         return ImageFolder(self.paths[rows], self._size, self._channels)
 
@@ -69,7 +72,9 @@ class ImageFolder:
         return pictures.read(path, self._size, self._channels)
 
 
-def read(folder: str, size: tuple[int, int] | None = None, channels: int | None = None):
+def read(
+    folder: str, size: tuple[int, int] | None = None, channels: int | None = None
+) -> tuple[ImageFolder, np.ndarray | None, tuple[str, ...]]:
     """What is in `folder`: images directly in it, or subfolders of images, a class each.
 
     What is left out of it is printed, in one line.

@@ -35,7 +35,7 @@ _HEIGHT = 19.0  # of a digit before it is scaled, pixels
 _FINE = 4  # samples a pixel in the distance fields
 
 
-def draw(n: int, seed: int = 0):
+def draw(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw `n` digits, each from one of 18 typefaces and slightly distorted.
 
     The 180 pairs of digit and typeface are equally frequent, up to one image. Slant, rotation,

@@ -13,6 +13,8 @@ import re
 import numpy as np
 from PIL import Image, ImageOps
 
+from ganlib.types import Size
+
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
 # What Pillow recognises, but is no picture of pixels, or a measurement that names no white.
 _NO_PICTURES = {"BUFR", "EPS", "FITS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -31,7 +33,7 @@ class _Refused(ValueError):
     """One sentence on a file that names it."""
 
 
-def size_of(size) -> tuple[int, int] | None:
+def size_of(size: Size) -> tuple[int, int] | None:
     """(height, width) from a number 64, a text "64" or "32x64", or a pair (32, 64).
 
     None, 0 and "" leave the size open: None. Raises ValueError for anything else.
@@ -52,7 +54,7 @@ def size_of(size) -> tuple[int, int] | None:
             f"size={size!r} is no size of an image: give its side in pixels (64), "
             'height x width ("32x64" or (32, 64)), or 0 to leave it open'
         )
-    return sides if len(sides) == 2 else sides * 2
+    return sides[0], sides[-1]
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -106,7 +108,7 @@ def _opening(path):
     raise _Refused(f"{path} {problem}")
 
 
-def header(path) -> tuple[int, int, bool]:
+def header(path: str) -> tuple[int, int, bool]:
     """(height, width, is it grey) of the picture at `path`, upright; its pixels are not read.
 
     Raises ValueError, one sentence, where the file does not start as an image does, or does not
@@ -121,7 +123,7 @@ def header(path) -> tuple[int, int, bool]:
         return height, width, _is_grey(image)
 
 
-def read(path, size: tuple[int, int], channels: int) -> np.ndarray:
+def read(path: str, size: tuple[int, int], channels: int) -> np.ndarray:
     """The picture at `path`, upright, cropped in the middle: uint8 (*size, channels).
 
     Raises ValueError, one sentence, if it cannot be read or does not say what is white.

@@ -139,6 +139,6 @@ def _fetch(name, file) -> dict[str, np.ndarray]:
     return arrays
 
 
-def first_line(error) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says, without its second line and those that follow."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,12 +1,13 @@
 """The Inception Score (Salimans et al. 2016)."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from ganlib.metrics.inputs import array
 
 
-def inception_score(probabilities):
+def inception_score(probabilities: ArrayLike) -> float:
     """How sure a classifier is of each sample, and how varied its answers are.
 
     `exp(E_x KL(p(y|x) || p(y))) = exp(H(E_x p(y|x)) - E_x H(p(y|x)))`, H being the entropy

@@ -1,11 +1,12 @@
 """The kernel distance between feature sets (Binkowski et al. 2018)."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganlib.metrics.inputs import blocks, pair
 
 
-def kernel_distance(real_features, fake_features):
+def kernel_distance(real_features: ArrayLike, fake_features: ArrayLike) -> tuple[float, float]:
     """Squared maximum mean discrepancy with a cubic kernel, unbiased, and its standard error.
 
     `E k(x, x') + E k(y, y') - 2 E k(x, y)` with `k(x, y) = (x.y / F + 1)^3` for two different real

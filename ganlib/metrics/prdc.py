@@ -1,11 +1,12 @@
 """Fidelity and diversity apart: precision and recall, density and coverage."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganlib.metrics.inputs import blocks, pair
 
 
-def prdc(real_features, fake_features, k=5):
+def prdc(real_features: ArrayLike, fake_features: ArrayLike, k: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage of fake features, by nearest neighbours.
 
     Let the ball of a sample reach to its k-th nearest neighbour in its own set.

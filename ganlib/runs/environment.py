@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
 class Screen:
@@ -18,8 +18,8 @@ class Screen:
     of the pipe has gone, the disk of the log is full or there is no stream at all, is lost.
     """
 
-    def __init__(self, stream):
-        self.stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream: Any = stream
 
     def __getattr__(self, name):
         return getattr(self.stream, name)

@@ -113,7 +113,7 @@ def _numbers(node: ast.expr) -> dict[str, float]:
     """The entries of `{"name": 1}` or `dict(name=1)` that are literal numbers."""
     match node:
         case ast.Dict(keys, values):
-            entries = list(zip(keys, values, strict=True))
+            entries = [(k, v) for k, v in zip(keys, values, strict=True) if k]
         case ast.Call(ast.Name("dict"), [], keywords):
             entries = [(ast.Constant(keyword.arg), keyword.value) for keyword in keywords]
         case _:
@@ -207,7 +207,8 @@ def check_parameters(parameters: dict[str, Parameter], given: dict[str, Any]) ->
         try:
             checked[name] = convert(value, kind) if kind else value
         except (ValueError, OverflowError):
-            raise ValueError(f"{name} must be {KINDS[kind]} ({kind}), not {value!r}.") from None
+            wanted = f"{KINDS[kind]} ({kind})" if kind else "something else"
+            raise ValueError(f"{name} must be {wanted}, not {value!r}.") from None
         if problem := _out_of_bounds(name, checked[name], parameters[name]):
             raise ValueError(problem)
     return checked

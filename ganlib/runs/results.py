@@ -121,7 +121,7 @@ def markdown(rows: list[Row]) -> str:
     """A Markdown table of rows; a dash where nothing was measured."""
     heads = ["run", "chapter", "data", "parameters", "scored", "real, generated", "features"]
     heads += ["FID", "KID", "coverage", "seconds", "hardware", "code", "command"]
-    lines = [heads, ["---"] * len(heads)]
+    lines: list[list[str | None]] = [[*heads], ["---"] * len(heads)]
     for row in rows:
         counts = [f"{n:,}" for n in (row.n_real, row.n_fake) if n is not None]
         lines.append(

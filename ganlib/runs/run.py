@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ganlib.files import lock, whole
 from ganlib.runs.environment import ask, git_state, hardware, peak_memory, screens, versions
@@ -45,7 +45,7 @@ def shown(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def refusing(folder: Path) -> Iterator[None]:
+def refusing(folder: Path | str) -> Iterator[None]:
     """Give an OSError the sentence that no run can be written to `folder`."""
     try:
         yield
@@ -164,7 +164,7 @@ def kernel_manager(memory: list[float]) -> type:
 class WholeLines:
     """A stream that prints only whole lines, above the progress bar if there is one."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: TextIO) -> None:
         self.stream, self.rest = stream, ""
 
     def write(self, text: str) -> None:

@@ -280,7 +280,7 @@ def runner(args: argparse.Namespace) -> Callable[[dict[str, tuple]], Iterator[st
                 "--address, --cpus and --gpus are for Ray: install it with ganlib[sweep]."
             ) from None
         return one_by_one
-    needs = {"CPU": args.cpus or min(2, os.cpu_count()), "GPU": args.gpus or 0}
+    needs = {"CPU": args.cpus or min(2, os.cpu_count() or 2), "GPU": args.gpus or 0}
     return lambda jobs: with_ray(jobs, args.address, needs)
 
 
@@ -303,7 +303,9 @@ def main(argv: list[str] | None = None) -> int:
         return sweep(args, runs, varied, run_all)
 
 
-def sweep(args, runs: dict[str, dict], varied: list[dict[str, str]], run_all: Callable) -> int:
+def sweep(
+    args: argparse.Namespace, runs: dict[str, dict], varied: list[dict[str, str]], run_all: Callable
+) -> int:
     """Make the runs that are missing, then the table of all; return the exit status."""
     folders = {name: args.output.absolute() / name for name in runs}
     missing = [name for name, values in runs.items() if not finished(folders[name], values)]

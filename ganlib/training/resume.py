@@ -8,13 +8,17 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from ganlib import backend
 from ganlib.checks import say
+from ganlib.gan import GAN
 from ganlib.training import checkpoint
+from ganlib.types import Logs
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -48,8 +52,17 @@ class Checkpoint(keras.callbacks.Callback):
     """
 
     async_safe = True  # Keras may call `on_train_batch_end` from a thread
+    position: tuple[int, int] | None  # an epoch, and a step within it
+    saved: tuple[int, int] | None
 
-    def __init__(self, folder, every=60.0, keep=2, best=None, choose=min):
+    def __init__(
+        self,
+        folder: str | Path,
+        every: float = 60.0,
+        keep: int = 2,
+        best: str | None = None,
+        choose: Callable = min,
+    ) -> None:
         super().__init__()
         if not (isinstance(keep, int) and keep >= 1):
             raise ValueError(f"keep counts checkpoints, at least 1, it is {keep!r}.")
@@ -59,7 +72,7 @@ class Checkpoint(keras.callbacks.Callback):
     # ------------------------------------------------------------------------- around a training
 
     @contextlib.contextmanager
-    def around(self, gan, data):
+    def around(self, gan: GAN, data: Any) -> Iterator[None]:
         """The context of a `fit`: the folder is locked, signals are noted, the place is known."""
         if backend.on_many_machines(gan):
             raise ValueError(
@@ -134,7 +147,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     # -------------------------------------------------------------------------- within a training
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.position = self.saved = None
         self.scored = 0
         self.due = time.monotonic() + self.every
@@ -144,7 +157,7 @@ class Checkpoint(keras.callbacks.Callback):
                 place = f"after {self.about['epoch']} epochs and {self.about['step']} steps"
                 say(f"Going on from {self.folder}, {place}.")
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         if self.arrays:
             self._restore_history()
         if self.first is None:
@@ -152,7 +165,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.epoch, self.step = epoch, 0
         self.history = self._history()
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         # Between two steps everything is at rest. What callbacks do where an epoch begins is done.
         self.position = self.epoch, batch
         if self.arrays:
@@ -164,10 +177,10 @@ class Checkpoint(keras.callbacks.Callback):
         if time.monotonic() >= self.due:
             self._save()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self.step = max(self.step, batch + 1)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs = None) -> None:
         if self.arrays:  # there was nothing left to do
             self._restore_history()
             self._restore()
@@ -273,7 +286,7 @@ def _number(variable):  # one of several replicas' has no `float`
     return float(keras.ops.convert_to_numpy(variable))
 
 
-def rewind(feed, data, about):
+def rewind(feed: Any, data: Any, about: dict[str, Any]) -> None:
     """Set Keras's iterator over batches to where a training was.
 
     Args:
