@@ -12,7 +12,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Why a claim that fails here says nothing against the text; None until `settings` is called.
+# Reasons why a failing claim does not contradict the text; None until `settings` is called.
 _untested: list[str] | None = None
 
 
@@ -122,18 +122,18 @@ def _demand(claim, value, equals, tol, above, below):
     if array.size == 0:
         if _untested:
             raise ClaimFailed(f"{claim}: there is nothing to check")
-        raise ValueError(f"the claim {claim!r} has no value to check: the array is empty")
+        raise ValueError(f"The claim {claim!r} has no value to check: the array is empty.")
     if equals is None and above is None and below is None:
         if array.dtype != bool:
             raise ValueError(
-                f"the claim {claim!r} needs equals=, above= or below=, or a truth value"
+                f"The claim {claim!r} needs equals=, above= or below=, or a truth value."
             )
         _require(claim, array, ~array, "is not true")
         return
 
     array = array.astype(float)
     if equals is None and tol:
-        raise ValueError(f"the claim {claim!r} gives tol= without equals=")
+        raise ValueError(f"The claim {claim!r} gives tol= without equals=.")
     _require(claim, array, ~np.isfinite(array), "is not finite")
     if equals is not None:
         target = _broadcast(claim, equals, array)
@@ -164,7 +164,7 @@ def _broadcast(claim, bound, array):
         return np.broadcast_to(bound, array.shape)
     except ValueError:
         raise ValueError(
-            f"the claim {claim!r} compares shape {array.shape} with shape {bound.shape}"
+            f"The claim {claim!r} compares shape {array.shape} with shape {bound.shape}."
         ) from None
 
 

@@ -96,8 +96,8 @@ def _images(images):
         images = images[..., None]
     if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
         raise ValueError(
-            "a grid needs uint8 images of shape (N, H, W, C), N at least 1; it was given "
-            f"{images.dtype} of shape {images.shape}"
+            "A grid needs uint8 images of shape (N, H, W, C), N at least 1, not "
+            f"{images.dtype} of shape {images.shape}."
         )
     return images
 
@@ -214,8 +214,8 @@ def _alike(images):
     rows = [row[..., None] if row.ndim == 3 else row for row in rows]
     if not rows or any(row.ndim != 4 for row in rows):
         raise ValueError(
-            "rows of images are one or more uint8 arrays of shape (N, H, W, C); the shapes given "
-            f"are {[row.shape for row in rows]}"
+            "Rows of images are one or more uint8 arrays of shape (N, H, W, C), not of "
+            f"{[row.shape for row in rows]}."
         )
     largest = np.max([row.shape for row in rows], axis=0)
     grey = [row.shape[3] == 1 for row in rows]

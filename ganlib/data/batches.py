@@ -46,8 +46,8 @@ def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: i
         return keras.tree.map_structure(lambda array: array.repeat(len(rows), axis=0), filler)
 
     make = _tf_batches if keras.config.backend() == "tensorflow" else _NumpyBatches
-    place = SimpleNamespace(chunk=0)  # with which an iteration begins
-    failed = []  # what `finish` raised, for TensorFlow makes another error of it
+    place = SimpleNamespace(chunk=0)  # where the next iteration begins
+    failed = []  # what `finish` raised, since TensorFlow turns it into an error of its own
 
     def finish_or_fail(rows):
         try:
@@ -87,7 +87,7 @@ class _NumpyBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         number, step = divmod(index, self._steps) if self._repeat else (0, index)
         if not 0 <= step < self._steps:
-            raise IndexError(f"there is no batch {index}: an epoch has {self._steps}")
+            raise IndexError(f"There is no batch {index}: an epoch has {self._steps}.")
         rows = self._chunk(self._place.chunk + number)[step : step + 1]
         self._asked.add(step)
         if len(self._asked) == self._steps and not self._repeat:
@@ -100,7 +100,7 @@ class _NumpyBatches(keras.utils.PyDataset):
 def _tf_batches(chunk, finish, steps, repeat, group, place):
     from ganlib.backend import tf
 
-    # The last batch is a group of its own, so that making it is asking for it.
+    # The last batch is a group of its own, so that it is made only when it is asked for.
     bounds = [*range(0, steps - 1, group), steps - 1, steps]
 
     # `tf.numpy_function` and not `from_generator`, which writes to stderr and tunes malloc.

@@ -14,7 +14,7 @@ import numpy as np
 
 from ganlib.files import whole
 
-# What reading a file raises that is missing, cut, or no .npz at all.
+# What reading raises where a file is missing, cut short, or not an .npz at all.
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -26,14 +26,14 @@ def folder() -> Path | None:
 
 def user() -> Path | None:
     """ "ganlib" in the user's cache folder, for what is made on the way; None without a home."""
-    home = os.path.expanduser("~")  # unlike Path.home() no error where there is none
+    home = os.path.expanduser("~")  # unlike Path.home(), raises nothing where there is none
     if sys.platform == "win32":
         cache = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
     elif sys.platform == "darwin":
         cache = os.path.join(home, "Library", "Caches")
     else:
         cache = os.environ.get("XDG_CACHE_HOME", "")
-        if not os.path.isabs(cache):  # to be ignored, says its specification
+        if not os.path.isabs(cache):  # its specification says to ignore a relative path
             cache = os.path.join(home, ".cache")
     return Path(cache, "ganlib") if os.path.isabs(cache) else None
 

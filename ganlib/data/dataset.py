@@ -42,12 +42,12 @@ class Dataset:
         """Reject images or labels of another form, which would otherwise surface far away."""
         if self.images.dtype != np.uint8 or len(self.images.shape) != 4:
             raise ValueError(
-                f"the images of {self.name!r} must be uint8 of shape (N, H, W, C), they are "
-                f"{self.images.dtype} of shape {self.images.shape}: to_uint8 converts from [-1, 1]"
+                f"The images of {self.name!r} must be uint8 of shape (N, H, W, C), not "
+                f"{self.images.dtype} of shape {self.images.shape}: to_uint8 converts from [-1, 1]."
             )
         if self.labels is not None and len(self.labels) != len(self.images):
             raise ValueError(
-                f"{self.name!r} has {len(self.images)} images but {len(self.labels)} labels"
+                f"{self.name!r} has {len(self.images)} images but {len(self.labels)} labels."
             )
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class Dataset:
     def take(self, n: int) -> "Dataset":
         """The first `n` images. Raises ValueError when there are fewer."""
         if not 1 <= n <= len(self):
-            raise ValueError(f"take({n}) needs a number from 1 to {len(self)}, the size of {self}")
+            raise ValueError(f"take({n}) needs a number from 1 to {len(self)}, the size of {self}.")
         return self.subset(np.arange(n))
 
     def split(self, fraction: float, seed: int = 0) -> "tuple[Dataset, Dataset]":
@@ -71,7 +71,7 @@ class Dataset:
         """
         held_out = round(fraction * len(self))
         if not 0 < held_out < len(self):
-            raise ValueError(f"split({fraction}) leaves one part of {self} with no image")
+            raise ValueError(f"split({fraction}) leaves one part of {self} without an image.")
         order = batches.permutation(len(self), seed)
         return self.subset(np.sort(order[held_out:])), self.subset(np.sort(order[:held_out]))
 
@@ -119,12 +119,14 @@ class Dataset:
         found = 0 if self.labels is None else len(np.unique(self.labels))
         if found < classes:
             raise ValueError(
-                f"this needs images of {_or_more(classes, 'class', 'classes')}, and {self} has "
+                f"This needs images of {_or_more(classes, 'class', 'classes')}, and {self} has "
                 f"{f'only {found}' if found else 'no labels'}: use a data set with labels, or "
-                "a folder with a subfolder of images for each class"
+                "a folder with a subfolder of images for each class."
             )
         if len(self) < images:
-            raise ValueError(f"this needs {_or_more(images, 'image', 'images')}, {self} has less")
+            raise ValueError(
+                f"This needs {_or_more(images, 'image', 'images')}, and {self} has fewer."
+            )
         return self
 
     def batches(
@@ -150,10 +152,10 @@ class Dataset:
         if not 1 <= batch_size <= len(self):
             raise ValueError(
                 f"batch_size is {batch_size}, but {self} allows 1 to {len(self)}: "
-                "choose a batch that the data can fill"
+                "choose a batch that the data can fill."
             )
         if labels and self.labels is None:
-            raise ValueError(f"{self} has no labels: use batches without them")
+            raise ValueError(f"{self} has no labels: use batches without them.")
         steps = len(self) // batch_size
 
         def order(epoch):
@@ -208,7 +210,7 @@ def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **optio
     if not isinstance(name, str | os.PathLike) or not (text := os.fspath(name)):
         raise ValueError(
             f"load needs the name of a data set ({', '.join(_LOADERS)}) or the path of a folder of "
-            f"images, not {name!r}"
+            f"images, not {name!r}."
         )
     from ganlib.data import pictures
 
@@ -221,8 +223,8 @@ def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **optio
         near = difflib.get_close_matches(text.lower(), _LOADERS, n=2, cutoff=0.5)
         hint = f" (did you mean {' or '.join(near)}?)" if near else ""
         raise ValueError(
-            f"there is no data set {text!r}{hint}: the names are {', '.join(_LOADERS)}, "
-            f"or give the path of a folder of images, and {os.path.abspath(text)} is none"
+            f"There is no data set {text!r}{hint}: the names are {', '.join(_LOADERS)}, "
+            f"or give the path of a folder of images, which {os.path.abspath(text)} is not."
         )
     allowed = [p for p in inspect.signature(loader).parameters if p not in ("name", "seed", "size")]
     for option in options:
@@ -230,7 +232,7 @@ def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **optio
             raise ValueError(
                 f"load({text!r}) has no option {option!r}: its options are "
                 + ", ".join(["size", *allowed])
-                + ("; .split(0.2) sets images apart" if option == "split" else "")
+                + ("; .split(0.2) sets images apart." if option == "split" else ".")
             )
     return loader(text, seed, **options).resize(size)
 
@@ -240,7 +242,7 @@ def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **optio
 
 def _glyphs(name, seed, n=10_000) -> Dataset:
     if n < 1:
-        raise ValueError(f"glyphs needs n >= 1, it was given {n}")
+        raise ValueError(f"glyphs needs n of at least 1, not {n}.")
     key = f"glyphs-v{glyphs.VERSION}-seed{seed}-n{n}"
     arrays = cache.kept(key)
     if arrays is None:
@@ -263,7 +265,7 @@ def _digits(name, seed) -> Dataset:
 
 def _from_file(name, seed, split="train") -> Dataset:
     if split not in ("train", "test"):
-        raise ValueError(f"load({name!r}) has no split {split!r}: use 'train' or 'test'")
+        raise ValueError(f"load({name!r}) has no split {split!r}: use 'train' or 'test'.")
     arrays = stored.read(name)
     x, y = (arrays[f"{axis}_{split}"] for axis in "xy")
     known = stored.STORED[name]
@@ -273,9 +275,11 @@ def _from_file(name, seed, split="train") -> Dataset:
 def _folder(name, seed, size=None, channels=None) -> Dataset:
     folder = os.path.abspath(os.path.expanduser(name))
     if os.path.isfile(folder):
-        raise ValueError(f"{folder} is a file: give the folder that holds the images")
+        raise ValueError(f"{folder} is a file: give the folder that holds the images.")
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder}: give the path of a folder of images")
+        raise FileNotFoundError(
+            f"There is no folder {folder}: give the path of a folder of images."
+        )
     return Dataset(name, *folders.read(folder, size, channels))
 
 

@@ -29,7 +29,7 @@ class Density:
         rescaled.
         """
         if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}: a batch needs at least one point")
+            raise ValueError(f"batch_size is {batch_size}, but a batch needs at least one point.")
         steps = max(1, min(64, 65_536 // batch_size))
 
         def chunk(number):
@@ -58,7 +58,7 @@ class Mixture(Density):
         weights = np.broadcast_to(np.asarray(1.0 if weights is None else weights, float), count)
         self.weights = weights / weights.sum()
         if not (self.sigmas > 0).all() or not (weights > 0).all():
-            raise ValueError("a mixture needs positive sigmas and positive weights")
+            raise ValueError("A mixture needs positive sigmas and positive weights.")
 
     def sample(self, n: int, seed: int | Sequence[int] = 0) -> np.ndarray:
         """Draw `n` points, float32 (n, dim); the same ones for the same seed."""
@@ -106,7 +106,7 @@ class SwissRoll(Density):
 
     def __init__(self, radius: float = 2.0, sigma: float = 0.04) -> None:
         if radius <= 0 or sigma <= 0:
-            raise ValueError("a Swiss roll needs a positive radius and a positive sigma")
+            raise ValueError("A Swiss roll needs a positive radius and a positive sigma.")
         self.radius, self.sigma = radius, sigma
         # |c'(t)| is largest at the outer end: radius / t1 * sqrt(1 + t1^2).
         t0, t1 = self._interval
@@ -143,5 +143,5 @@ def _points(x, dim) -> np.ndarray:
     if x.ndim == 1 and dim == 1:
         x = x[:, None]
     if x.ndim != 2 or x.shape[1] != dim:
-        raise ValueError(f"points of shape (n, {dim}) are needed, these have shape {x.shape}")
+        raise ValueError(f"Points have shape (n, {dim}), not {x.shape}.")
     return x

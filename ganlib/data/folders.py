@@ -11,7 +11,7 @@ import numpy as np
 
 from ganlib import checks
 
-# Not a reader's own, and seen by no one: not worth a word.
+# Put there by the operating system, so not worth reporting.
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}
 
 
@@ -43,8 +43,8 @@ class ImageFolder:
         """uint8 (height, width, channels) for a number, (n, height, width, channels) otherwise."""
         if isinstance(key, tuple):
             raise IndexError(
-                "a folder of images is indexed by images alone: read them, images[...], "
-                "and index the pixels of that array"
+                "A folder of images can be indexed only by image: read them, images[...], "
+                "and index the pixels of that array."
             )
         chosen = self.paths[key]
         if isinstance(chosen, str):
@@ -89,10 +89,12 @@ def read(
         an `ImageFolder`; labels int64 (N,), or None without subfolders; the names of the classes.
     """
     if channels not in (None, 1, 3):
-        raise ValueError(f"channels={channels!r}: it is 1 (grey), 3 (colour), or None for either")
+        raise ValueError(
+            f"channels is 1 (grey), 3 (colour) or None (as the files are), not {channels!r}."
+        )
     from ganlib.data import pictures
 
-    # Pillow warns of large pictures and of odd data beside the pixels, once more in every thread.
+    # Pillow warns about large pictures and odd metadata, again in every thread.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     loose, classes, unused = _list(folder)
     paths = loose or [path for files in classes.values() for path in files]
@@ -122,19 +124,19 @@ def _list(folder):
     if loose and classes:
         raise ValueError(
             f"{folder} holds both images and subfolders of images: "
-            "use one subfolder for each class, or none"
+            "use one subfolder for each class, or none."
         )
     if not loose and not classes:
-        below = f": its own folders {_some(deep)} may be meant" if deep else ""
+        below = f": perhaps you mean {_some(deep)}" if deep else ""
         raise ValueError(
             f"{folder} holds no image (.png, .jpg and whatever else Pillow reads), "
-            f"nor does any folder directly in it{below}"
+            f"and neither does any folder directly in it{below}."
         )
     unused = []
     if others:
         unused.append(f"{_count(others, 'file')} ({_some(others)})")
     if empty:
-        unused.append(f"{_count(empty, 'folder')} in which there is no image ({_some(empty)})")
+        unused.append(f"{_count(empty, 'folder')} without an image ({_some(empty)})")
     if deep:
         unused.append(f"{_count(deep, 'folder')} too deep in it ({_some(deep)})")
     return loose, classes, unused
@@ -148,7 +150,7 @@ def _entries(folder):
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise ValueError(f"{folder} cannot be read ({error.strerror})") from None
+        raise ValueError(f"{folder} cannot be read ({error.strerror}).") from None
     for entry in entries:
         if entry.name.startswith(".") or entry.name.lower() in _SYSTEM:
             continue

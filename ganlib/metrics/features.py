@@ -111,8 +111,8 @@ class _Extractor:
     def _prepare(self, images):
         if images.shape[1:] != self.model.input_shape[1:]:
             raise ValueError(
-                f"{self.name} is for images {self.model.input_shape[1:]}, "
-                f"these are {images.shape[1:]}."
+                f"The {self.name} takes images of shape {self.model.input_shape[1:]}, "
+                f"not {images.shape[1:]}."
             )
         return data.scale(images)
 
@@ -154,7 +154,7 @@ class Untrained(_Extractor):
         with _float32_channels_last():
             inputs, features = _hidden(tuple(image_shape), seed)
             self.model = keras.Model(inputs, [features])
-        self.model.trainable = False  # spares PyTorch the notes for a gradient
+        self.model.trainable = False  # PyTorch then keeps nothing for a gradient
 
 
 class Classifier(_Classifying):
@@ -249,7 +249,7 @@ class Inception(_Classifying):
 
     def __init__(self) -> None:
         timeout = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(30)  # a silent network would otherwise be waited for without end
+        socket.setdefaulttimeout(30)  # do not wait for ever for a network that does not answer
         try:
             with _float32_channels_last():
                 network = keras.applications.InceptionV3()
@@ -269,9 +269,7 @@ class Inception(_Classifying):
 
     def _prepare(self, images):
         if images.shape[-1] not in (1, 3):
-            raise ValueError(
-                f"Inception sees grey or colour, 1 or 3 channels: not {images.shape[1:]}."
-            )
+            raise ValueError(f"Inception takes images of 1 or 3 channels, not {images.shape[1:]}.")
         colour = np.broadcast_to(images, (*images.shape[:-1], 3))
         return ops.image.resize(
             data.scale(colour), (299, 299), antialias=True, data_format="channels_last"
@@ -310,6 +308,6 @@ def _in_batches(function, images, size):
             "ganlib.data.to_uint8 converts floats in [-1, 1]."
         )
     parts = (function(images[start : start + size]) for start in range(0, len(images), size))
-    # To NumPy batch by batch: a tensor of PyTorch's would hold on to all that led to it.
+    # To NumPy batch by batch: a PyTorch tensor would keep in memory everything it came from.
     arrays = [list(map(array, part)) for part in parts]
     return [np.concatenate(column) for column in zip(*arrays, strict=True)]

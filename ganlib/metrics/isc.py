@@ -31,6 +31,6 @@ def inception_score(probabilities: ArrayLike) -> float:
         raise ValueError(
             "Probabilities form a table (N, classes), none negative, in which each row sums to one."
         )
-    p = p / p.sum(axis=1, keepdims=True)  # float32 sums to one only nearly
+    p = p / p.sum(axis=1, keepdims=True)  # in float32 they sum to one only nearly
     information = entr(p.mean(axis=0)).sum() - entr(p).sum(axis=1).mean()
     return float(np.clip(np.exp(information), 1, p.shape[1]))

@@ -76,10 +76,10 @@ def label_modes(labels: ArrayLike, frequencies: ArrayLike) -> dict[str, float]:
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
             f"{classes} frequencies expect labels from 0 to {classes - 1}, "
-            f"these go from {labels.min()} to {labels.max()}."
+            f"not from {labels.min()} to {labels.max()}."
         )
     if not (frequencies.min() >= 0 and 0 < frequencies.sum() < np.inf):
-        raise ValueError("Frequencies are not negative, and not all zero.")
+        raise ValueError("Frequencies must not be negative, and not all zero.")
     counts = np.bincount(labels, minlength=classes)
     missing = np.flatnonzero((counts > 0) & (frequencies == 0))
     if len(missing):

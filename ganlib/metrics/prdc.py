@@ -98,7 +98,7 @@ def _squared_distances(a, b, same=False):
     ones = np.ones_like
     squares = np.c_[a, first, ones(first)] @ np.c_[-2 * b, ones(second), second].T
     if same:
-        np.fill_diagonal(squares, np.inf)  # nobody is a neighbour of himself
+        np.fill_diagonal(squares, np.inf)  # a sample is not its own neighbour
     if squares.min() < 1e-6 * (first.max() + second.max()):
         close = (squares < 1e-6 * np.add.outer(first, second)).any(axis=1)
         for i in np.flatnonzero(close):

@@ -343,7 +343,7 @@ def standing_statistics(
     try:
         for i, part in enumerate(zip(*(np.array_split(x, parts) for x in inputs), strict=True)):
             for norm in norms:
-                # The mean of i + 1 batches from that of i. A frozen batch norm would not look.
+                # The mean of i + 1 batches from that of i. A frozen batch norm would not update it.
                 norm.momentum, norm.trainable = i / (i + 1), True
             generator(list(part) if len(part) > 1 else part[0], training=True)
     finally:

@@ -45,8 +45,8 @@ def up_block(
         normalise: function of a feature map, a batch norm, called twice.
         conv: `conv(width, size)` makes a convolution that keeps height and width.
     """
-    # The nearest neighbours' 1x1 convolution is the convolution's nearest neighbours, for a
-    # quarter of the price.
+    # A 1x1 convolution before the upsampling gives the same as one after it, for a quarter of the
+    # cost.
     shortcut = layers.UpSampling2D()(conv(width, 1)(x))
     x = layers.Activation("relu")(normalise(x))
     x = conv(width, 3)(layers.UpSampling2D()(x))

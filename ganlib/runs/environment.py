@@ -69,7 +69,7 @@ def screens() -> Iterator[None]:
             try:
                 if stream is not None:
                     stream.flush()
-            except (OSError, ValueError):  # Python would try again as it ends, and exit with 120
+            except (OSError, ValueError):  # Python would try again at its end, and exit with 120
                 with contextlib.suppress(OSError, ValueError):
                     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -17,7 +17,7 @@ import numpy as np
 from ganlib.checks import say
 from ganlib.files import whole
 
-# Folders whose metrics.json is this run's; in others it is an older one's.
+# Folders whose metrics.json this run began; in any other folder it is an older run's.
 _begun: set[Path] = set()
 
 

@@ -97,9 +97,9 @@ def read(file: str | Path, model: GAN) -> tuple[dict[str, Any], list[np.ndarray]
                 about = json.loads(stored["about"].tobytes())
                 newer = about["format"] > FORMAT
                 saved = [] if newer else [(p, tuple(s), d) for p, s, d in about["variables"]]
-                # Their number is not the archive's: damage to its directory can hide a file.
+                # As many as were written, not as the archive lists: damage can hide a file.
                 arrays = [stored[str(i)] for i in range(0 if newer else about["arrays"])]
-        except Exception:  # whatever reading a file made by anyone may raise
+        except Exception:  # a file made by anyone may raise anything
             raise Damaged(f"{file} is damaged or no checkpoint.") from None
     if newer:
         raise ValueError(
@@ -132,7 +132,7 @@ def assign(model: GAN, arrays: list[np.ndarray]) -> None:
     """Put back what `state` returned, or `read`."""
     into = variables(model)
     for variable, array in zip(into, arrays[: len(into)], strict=True):
-        if array.dtype.kind == "V":  # bfloat16, which NumPy's files know as two bytes only
+        if array.dtype.kind == "V":  # bfloat16, which NumPy stores as two untyped bytes
             array = array.view(keras.ops.convert_to_numpy(variable).dtype)
         variable.assign(array)
     backend.set_random_state(arrays[len(into) :])

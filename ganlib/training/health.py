@@ -188,7 +188,7 @@ def diagnose(history: dict[str, list[float]], looks: int) -> list[str]:
     found = []
     if stays("doubt", np.less):
         found.append("discriminator wins")
-    # A slow start is no collapse, if the samples grow apart.
+    # A slow start is not a collapse if the samples grow apart.
     if stays("spread", np.less) and last["spread"][-1] <= 1.5 * last["spread"][0]:
         found.append("generator collapses")
     if (

@@ -24,7 +24,7 @@ from ganlib.gan import GAN
 from ganlib.pixels import scale
 from ganlib.training import callbacks, checkpoint, health
 
-_traced = weakref.WeakKeyDictionary()  # the GAN of each function `build` that is still there
+_traced = weakref.WeakKeyDictionary()  # the GAN of each function `build` that still exists
 
 
 class Lab:
@@ -124,7 +124,7 @@ class Lab:
         new = build(seed)
         first = checkpoint.state(new)
         if build not in _traced:
-            with contextlib.suppress(FloatingPointError):  # it will break again, and be told
+            with contextlib.suppress(FloatingPointError):  # it will break again, and be reported
                 new.fit(batches(seed), steps_per_epoch=1, verbose=0)
             _traced[build] = new
         gan = _traced[build]
