@@ -12,8 +12,8 @@ SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 help:
 	@echo "make book                     build the HTML book and open it"
 	@echo "make pdf                      the whole book as one PDF (needs Chromium or Chrome)"
-	@echo "make check                    lint, the tests that are not slow, one chapter (two minutes)"
-	@echo "make test                     lint, all tests, and every chapter executed again"
+	@echo "make check                    lint, types, the tests that are not slow, one chapter"
+	@echo "make test                     lint, types, all tests, and every chapter executed again"
 	@echo "make test-all                 the same with the other backends and a browser, installed first"
 	@echo "make matrix                   every image chapter on every kind of data (half an hour)"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
@@ -40,9 +40,10 @@ pdf: site
 check test matrix execute: export KERAS_BACKEND = tensorflow
 
 lint: $(READY)
-	@echo "Lint"
+	@echo "Lint and types"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 check: lint
 	@echo "The tests that are not slow, and a chapter executed again"

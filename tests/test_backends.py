@@ -41,7 +41,7 @@ TENSORS = [
     ("conditional", "layers", "models"),
     ("metrics", "data", "densities"),
     ("checkpoint",),
-    ("keras_calls",),
+    ("keras_calls", "frozen"),
 ]
 
 
