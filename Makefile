@@ -9,7 +9,7 @@ READY := .venv/.ready
 
 help:
 	@echo "make book                     build the HTML book and open it"
-	@echo "make pdf                      the whole book as one PDF (needs Chromium or Chrome)"
+	@echo "make pdf                      the whole book as one PDF (needs Chromium and Playwright)"
 	@echo "make test                     lint, unit tests, and every chapter executed again"
 	@echo "make matrix                   every image chapter on every kind of data (half an hour)"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
