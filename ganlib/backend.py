@@ -118,16 +118,6 @@ if NAME == "tensorflow":
     def probe(function, state):
         return tf.function(_without_trace(function), autograph=False)
 
-    def graph(model):
-        """The graph of a model in training, as TensorBoard draws it."""
-        inputs = [tf.TensorSpec(x.shape, x.dtype) for x in model.inputs]
-
-        @tf.function(autograph=False)
-        def call(*inputs):
-            return model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
-
-        return call.get_concrete_function(*inputs).graph
-
     def _replica():
         context = tf.distribute.get_replica_context()
         if context is None:  # in a strategy's scope, but outside of a step
@@ -273,7 +263,7 @@ else:
     def input_gradient(function, inputs):
         return jax.grad(function)(inputs)
 
-    def train_step(model, step, state, data):
+    def train_step(model, step, state, data):  # type: ignore[misc]
         groups = (
             model.trainable_variables,
             model.non_trainable_variables,
