@@ -14,14 +14,13 @@ import argparse
 import statistics
 import time
 
+import keras
+import machine
 import numpy as np
+from keras import ops
 
 import ganlib
 from ganlib import backend
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import machine
-from keras import ops
 
 CASES = [  # side, width, batch
     *((28, 32, batch) for batch in (16, 32, 64, 128, 256)),
@@ -126,6 +125,7 @@ def measure(cases, seconds, repeats):
 
 
 def main():
+    ganlib.repeatable()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=2, help="of one timed block")
     parser.add_argument("--repeats", type=int, default=5, help="blocks of each case")

@@ -15,12 +15,11 @@ import contextlib
 import statistics
 import time
 
+import keras
 import numpy as np
 
 import ganlib
 from ganlib import callbacks, data
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
 
 
 class Timed(callbacks.HealthMonitor):
@@ -72,6 +71,7 @@ def healthy(images, seed, rounds):
 
 
 def main():
+    ganlib.repeatable()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=600)
     rounds = parser.parse_args().rounds

@@ -4,9 +4,9 @@
 
 A small GAN with a gradient penalty behind spectral normalisation trains again and again in one
 process from the same weights, seeds and moments, 15 rounds each; counted are the trainings whose
-weights are not those that most of them end with. `ganlib.backend` turns two passes of TensorFlow's
-graph optimiser off, `--all-passes` turns them on again. A processor that is busy with something
-else shows more.
+weights are not those that most of them end with. `ganlib.repeatable` turns two passes of
+TensorFlow's graph optimiser off, `--all-passes` leaves them on. A processor that is busy with
+something else shows more.
 """
 
 import argparse
@@ -51,12 +51,8 @@ def main():
     parser.add_argument("--trainings", type=int, default=200)
     parser.add_argument("--all-passes", action="store_true")
     args = parser.parse_args()
-    if args.all_passes:
-        import tensorflow as tf
-
-        tf.config.optimizer.set_experimental_options(
-            {"dependency_optimization": True, "remapping": True}
-        )
+    if not args.all_passes:
+        ganlib.repeatable()
     keras.utils.set_random_seed(0)
     gan = build()
     points = np.random.default_rng(0).uniform(-1, 1, (50, 4)).astype("float32")

@@ -12,13 +12,12 @@ import argparse
 import contextlib
 import statistics
 
+import keras
+import machine
 import tensorflow as tf
+from cost import trainer
 
 import ganlib
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import machine
-from cost import trainer
 
 BATCHES = (32, 128, 512)
 
@@ -51,6 +50,7 @@ def measure(batches, rounds, repeats):
 
 
 def main():
+    ganlib.repeatable()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20, help="rounds in one timed block")
     parser.add_argument("--repeats", type=int, default=7, help="blocks of each of a pair")

@@ -23,6 +23,7 @@ import sys, time
 import numpy as np
 import ganlib
 
+ganlib.repeatable()
 import keras
 from ganlib import callbacks
 

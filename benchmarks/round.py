@@ -19,14 +19,13 @@ import math
 import statistics
 import time
 
+import keras
+import machine
 import numpy as np
+import tensorflow as tf
+from keras import layers
 
 import ganlib
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import tensorflow as tf  # isort: skip
-import machine
-from keras import layers
 
 
 def up(channels, strides, **rest):
@@ -298,6 +297,7 @@ def measure(cases, rounds, repeats):
 
 
 def main():
+    ganlib.repeatable()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=30, help="rounds in one timed block")
     parser.add_argument("--repeats", type=int, default=7, help="blocks of each of a pair")

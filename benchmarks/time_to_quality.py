@@ -18,15 +18,14 @@ import math
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
+import tensorflow as tf
+from keras import layers
+from round import tutorial_discriminator, tutorial_generator
 
 import ganlib
 from ganlib.runs import environment
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import tensorflow as tf  # isort: skip
-from keras import layers
-from round import tutorial_discriminator, tutorial_generator
 
 # Seconds of training after which each recipe is scored.
 SCORES_AT = [2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 40, 60, 90, 120, 150, 180, 240, 300]
@@ -181,6 +180,7 @@ def first(trail, bar):
 
 
 def main():
+    ganlib.repeatable()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=900, help="of training for each recipe")
     parser.add_argument("--dataset", default="mnist")

@@ -1,0 +1,47 @@
+"""How the chapters begin: without the backend's start-up notes, and so that trainings repeat."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+def repeatable() -> None:
+    """Load Keras and its backend silently, and let equal trainings end with equal weights.
+
+    Importing `ganlib` alone changes nothing in a program. This does, for the whole process: call it
+    first, once, as every chapter does. On TensorFlow it leaves two passes over graphs out, which
+    costs no time. The seeds are yours to set, as with `keras.utils.set_random_seed`.
+    """
+    with quietly():
+        from ganlib import backend
+
+        backend.repeat_trainings()
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Hold back what native libraries write to stderr; show it only if an error is raised.
+
+    TensorFlow's C++ start-up notes ignore every log level and would be part of a notebook's output.
+    """
+    try:
+        stderr = os.dup(2)
+    except OSError:  # no stderr at all, as under pythonw
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(stderr, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
