@@ -90,16 +90,6 @@ if NAME == "tensorflow":
     def probe(function, state):
         return tf.function(_without_trace(function), autograph=False)
 
-    def graph(model):
-        """The graph of a model in training, as TensorBoard draws it."""
-        inputs = [tf.TensorSpec(x.shape, x.dtype) for x in model.inputs]
-
-        @tf.function(autograph=False)
-        def call(*inputs):
-            return model(list(inputs) if len(inputs) > 1 else inputs[0], training=True)
-
-        return call.get_concrete_function(*inputs).graph
-
     def _replica():
         context = tf.distribute.get_replica_context()
         if context is None:  # in a strategy's scope, but outside of a step

@@ -119,27 +119,6 @@ def save_grid(
     Image.fromarray(canvas).save(path, optimize=True)
 
 
-def save_animation(
-    path: str | Path, pictures: Sequence[str | Path | np.ndarray], seconds: float = 0.2
-) -> None:
-    """Write pictures of one size as a GIF that begins anew after a pause on the last of them.
-
-    Without any pictures, none is written.
-
-    Args:
-        pictures: files, or uint8 arrays as `tile` returns them: `[tile(images) for images in
-            snapshots.images]`.
-        seconds: how long each is shown; the last for ten times as long.
-    """
-    from PIL import Image
-
-    frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
-    if not frames:
-        return
-    shown = [round(1000 * seconds)] * (len(frames) - 1) + [round(10_000 * seconds)]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=shown, loop=0)
-
-
 def image_grid(
     images: ArrayLike,
     columns: int | None = None,

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import results
 from sources import ROOT
-
-from ganlib.runs import results
 
 RECORD = {
     "file": "book/runs/dcgan-big.yaml",

@@ -10,21 +10,19 @@ itself, and for `SwapEMAWeights`, `sample` draws from the average.
 import numbers
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from ganlib import backend, checks
+from ganlib import checks
 from ganlib.pixels import scale
 from ganlib.training import health
 from ganlib.training.resume import Checkpoint
 from ganlib.types import Logs
 
-__all__ = ["Checkpoint", "Grids", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
-__all__ += ["TensorBoard"]
+__all__ = ["Checkpoint", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -48,94 +46,6 @@ class Snapshots(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.images.append(self.model.sample(latents=self.latents, labels=self.labels))
-
-
-class Grids(keras.callbacks.Callback):
-    """Write a picture of the same latents' images before training and after every epoch.
-
-    The folder gets `epoch-0000.png`, `epoch-0001.png`, ... and, when the training ends, all of them
-    as one animation, `training.gif`. A training that resumes adds to what is there.
-
-    Args:
-        folder: for the pictures, made if it is missing.
-        latents: float32 (n, latent_dim).
-        zoom: the width of an image's pixel in the picture's.
-        labels: for a conditional generator, whole numbers (n,).
-    """
-
-    def __init__(
-        self,
-        folder: str | Path,
-        latents: np.ndarray,
-        zoom: int = 1,
-        labels: np.ndarray | None = None,
-    ) -> None:
-        super().__init__()
-        self.folder, self.latents, self.zoom = Path(folder), latents, zoom
-        self.labels = labels
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        self._save(0)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        self._save(epoch + 1)
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        from ganlib.plots import save_animation
-
-        save_animation(self.folder / "training.gif", sorted(self.folder.glob("epoch-*.png")))
-
-    def _save(self, epoch):
-        from ganlib.plots import save_grid
-
-        images = self.model.sample(latents=self.latents, labels=self.labels)
-        save_grid(self.folder / f"epoch-{epoch:04}.png", images, zoom=self.zoom)
-
-
-class TensorBoard(keras.callbacks.TensorBoard):
-    """Keras's own, with samples after every epoch and, on TensorFlow, the graphs of both networks.
-
-    It needs the packages tensorflow and tensorboard; `tensorboard --logdir FOLDER` shows it all.
-
-    Args:
-        folder: for the logs.
-        latents: float32 (n, latent_dim), the same every time, of images.
-        labels: for a conditional generator, whole numbers (n,).
-        kwargs: Keras's, such as histogram_freq.
-    """
-
-    def __init__(
-        self,
-        folder: str | Path,
-        latents: np.ndarray,
-        labels: np.ndarray | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(str(folder), **kwargs)
-        self.folder, self.latents, self.labels = Path(folder), latents, labels
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        super().on_train_begin(logs)
-        self._samples = self.summary.create_file_writer(str(self.folder / "samples"))
-        if keras.config.backend() == "tensorflow":
-            for name in ("generator", "discriminator"):
-                writer = self.summary.create_file_writer(str(self.folder / name))
-                with writer.as_default(step=0):
-                    self.summary.graph(backend.graph(getattr(self.model, name)))
-                writer.close()
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        super().on_epoch_end(epoch, logs)
-        from ganlib.plots import tile
-
-        grid = tile(self.model.sample(latents=self.latents, labels=self.labels))
-        grid = grid.reshape(1, *grid.shape[:2], -1)
-        with self._samples.as_default(step=epoch + 1):
-            self.summary.image("samples", grid)
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        super().on_train_end(logs)
-        self._samples.close()
 
 
 class Monitor(keras.callbacks.Callback):
