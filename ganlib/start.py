@@ -14,10 +14,26 @@ def repeatable() -> None:
     first, once, as every chapter does. On TensorFlow it leaves two passes over graphs out, which
     costs no time. The seeds are yours to set, as with `keras.utils.set_random_seed`.
     """
-    with quietly():
+    with quietly(), missing_backend_named():
         from ganlib import backend
 
         backend.repeat_trainings()
+
+
+@contextlib.contextmanager
+def missing_backend_named() -> Iterator[None]:
+    """Say in one sentence what to install where Keras does not find its backend."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name not in ("tensorflow", "jax", "torch"):
+            raise
+        raise ModuleNotFoundError(
+            f"Keras would run on {name}, which is not installed: pip install {name}, or set "
+            "KERAS_BACKEND to the one of tensorflow, jax and torch that is.",
+            name=name,
+        ) from None
 
 
 @contextlib.contextmanager
