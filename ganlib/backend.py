@@ -263,7 +263,7 @@ else:
     def input_gradient(function, inputs):
         return jax.grad(function)(inputs)
 
-    def train_step(model, step, state, data):
+    def train_step(model, step, state, data):  # type: ignore[misc]
         groups = (
             model.trainable_variables,
             model.non_trainable_variables,

@@ -69,7 +69,7 @@ def running(request):
         ("conditional", "layers", "models"),
         ("metrics", "data", "densities"),
         ("checkpoint",),
-        ("keras_calls",),
+        ("keras_calls", "frozen"),
     ],
 )
 def test_the_same_tests_pass(backend, names, running):

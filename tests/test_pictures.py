@@ -225,7 +225,7 @@ def test_a_cut_picture_is_refused_by_name(tmp_path, suffix):
     file = tmp_path / f"a.{suffix}"
     Image.fromarray(noise).save(file)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(ValueError, match=f"a.{suffix} .*: repair it or take it out"):
+    with pytest.raises(ValueError, match=f"a.{suffix} .*: repair it, or take it out"):
         data.load(tmp_path).images[:]
 
 

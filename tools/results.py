@@ -122,19 +122,19 @@ def read(folder: Path) -> tuple[dict, dict, dict]:
         raise ValueError(f"The run of {folder} is {record.get('status')}, not completed: {again}")
     git = record.get("git") or {}
     if not re.fullmatch("[0-9a-f]{40}", git.get("revision") or ""):
-        raise ValueError(f"Nobody knows which code made {folder}: {again}")
+        raise ValueError(f"{folder} does not record which code made it: {again}")
     if git.get("dirty") is not False:
-        raise ValueError(f"{folder} was made by changed code: commit the changes and {again}")
+        raise ValueError(f"{folder} was made by code that was not committed: commit it and {again}")
     if Path(record.get("file") or "").name != f"{name}.yaml":
         raise ValueError(f"{folder} was not run from {name}.yaml: {again}")
     try:
         parameters = parameters_of(book / f"{_chapter(name)}.ipynb")
         given = check_parameters(parameters, read_values(book / "runs" / f"{name}.yaml"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} belongs to no run that there is: {error}") from None
+        raise ValueError(f"{folder} belongs to no run of book/runs: {error}") from None
     asked = {key: parameter.default for key, parameter in parameters.items()} | given
     for key, value in record["parameters"].items():
-        # A parameter that came later had no say in it; the folder's place is the record's own.
+        # A parameter that was added later did not matter; the folder may be anywhere.
         if key != "output_dir" and (key not in asked or asked[key] != value):
             now = repr(asked[key]) if key in asked else "no longer there"
             raise ValueError(

@@ -1,6 +1,14 @@
 """How good are samples? Scores of images and features, however they were made."""
 
-from ganlib.metrics.features import Classifier, Inception, Untrained, extract, judge
+from ganlib.metrics.features import (
+    Classifier,
+    Extractor,
+    Features,
+    Inception,
+    Untrained,
+    extract,
+    judge,
+)
 from ganlib.metrics.fid import Moments, frechet_distance
 from ganlib.metrics.isc import inception_score
 from ganlib.metrics.kid import kernel_distance
@@ -10,6 +18,8 @@ from ganlib.metrics.scores import score
 
 __all__ = [
     "Classifier",
+    "Extractor",
+    "Features",
     "Inception",
     "Moments",
     "Untrained",

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganlib.metrics.inputs import blocks, checked, same_length
 
@@ -19,14 +20,15 @@ class Moments:
         mean: float64 (F,).
     """
 
-    def __init__(self):
-        self.n, self.mean, self._scatter = 0, np.zeros(0), 0.0
+    def __init__(self) -> None:
+        self.n, self.mean, self._scatter = 0, np.zeros(0), np.zeros((0, 0))
 
-    def update(self, features):
+    def update(self, features: ArrayLike) -> "Moments":
         """Add a batch (N, F), return self. Raises ValueError if it is not finite or F differs."""
         features = checked(features)
         if self.n == 0:
             self.mean = np.zeros(features.shape[1])
+            self._scatter = np.zeros((features.shape[1],) * 2)
         same_length((self.n, len(self.mean)), features.shape)
         for _, block in blocks(features):
             m, mean = len(block), block.mean(axis=0)
@@ -38,14 +40,16 @@ class Moments:
         return self
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         """Unbiased, float64 (F, F). Raises ValueError if there are fewer than two samples."""
         if self.n < 2:
             raise ValueError("A covariance needs at least two samples.")
         return self._scatter / (self.n - 1)
 
 
-def frechet_distance(real_features, fake_features):
+def frechet_distance(
+    real_features: ArrayLike | Moments, fake_features: ArrayLike | Moments
+) -> float:
     """Squared Frechet distance between two Gaussians with the moments of two sets of features.
 
     `|a - b|^2 + tr(A + B - 2 (A B)^(1/2))` for means a, b and covariances A, B (Heusel et al. 2017,

@@ -18,11 +18,11 @@ import numpy as np
 from ganlib.checks import say
 from ganlib.files import whole
 
-# Folders whose metrics.json is this run's; in others it is an older one's.
+# Folders whose metrics.json this run began; in any other folder it is an older run's.
 _begun: set[Path] = set()
 
 
-def ready(output_dir) -> None:
+def ready(output_dir: str | os.PathLike[str]) -> None:
     """Make the folder and write a little into it, so that one that takes nothing is known early.
 
     Raises:
@@ -44,7 +44,12 @@ def ready(output_dir) -> None:
     _begun.discard(folder)
 
 
-def save(output_dir, generator, images, labels=None) -> None:
+def save(
+    output_dir: str | os.PathLike[str],
+    generator: Any,
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+) -> None:
     """Write `samples.npz`, `samples.png` and `generator.keras` into the folder, over older ones.
 
     A generator that Keras cannot save, such as one without `get_config`, leaves its weights in
@@ -59,7 +64,9 @@ def save(output_dir, generator, images, labels=None) -> None:
         return
     folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {"images": images} if labels is None else {"images": images, "labels": labels}
+    arrays: dict[str, Any] = {"images": images}
+    if labels is not None:
+        arrays["labels"] = labels
     with whole(folder / "samples.npz") as part:
         np.savez_compressed(part, **arrays)
     with whole(folder / "samples.png") as part:
@@ -67,7 +74,7 @@ def save(output_dir, generator, images, labels=None) -> None:
     _save_generator(folder, generator)
 
 
-def record(output_dir, **measured) -> None:
+def record(output_dir: str | os.PathLike[str], **measured: Any) -> None:
     """Write what was measured into `metrics.json`, beside what this run recorded before.
 
     Args:
@@ -109,7 +116,7 @@ def _folder(output_dir) -> Path:
     return Path(os.path.expanduser(output_dir)).absolute()
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """`value` as JSON can hold it: see `record`."""
     if hasattr(value, "detach"):  # a PyTorch tensor that carries a gradient, or lies on a GPU
         value = value.detach().cpu()

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def start(arguments: list[str], log: Path) -> subprocess.Popen:
         )
 
 
-def run_all(jobs: dict[str, tuple], most: int) -> Iterator[str]:
+def run_all(jobs: dict[str, tuple], most: int) -> Generator[str, None, None]:
     """`start` each job, `most` of them at a time; yield the name of each that has ended.
 
     Whatever ends this early interrupts the runs that are under way, and waits for them.

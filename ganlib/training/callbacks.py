@@ -9,6 +9,8 @@ itself, and for `SwapEMAWeights`, `sample` draws from the average.
 
 import numbers
 import time
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +20,7 @@ from ganlib import checks
 from ganlib.pixels import scale
 from ganlib.training import health
 from ganlib.training.resume import Checkpoint
+from ganlib.types import Logs
 
 __all__ = ["Checkpoint", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
 
@@ -33,15 +36,15 @@ class Snapshots(keras.callbacks.Callback):
         images: list of what `GAN.sample` gave for these, the untrained generator's first.
     """
 
-    def __init__(self, latents, labels=None):
+    def __init__(self, latents: np.ndarray, labels: np.ndarray | None = None) -> None:
         super().__init__()
         self.latents, self.labels = latents, labels
         self.images = []
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.images.append(self.model.sample(latents=self.latents, labels=self.labels))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.images.append(self.model.sample(latents=self.latents, labels=self.labels))
 
 
@@ -64,12 +67,18 @@ class Monitor(keras.callbacks.Callback):
         history: dict of lists, a value for each of them; a lone number is called "score".
     """
 
-    def __init__(self, score, latents, every=1, labels=None):
+    def __init__(
+        self,
+        score: Callable[[np.ndarray], float | dict[str, Any]],
+        latents: np.ndarray,
+        every: int = 1,
+        labels: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         self.score, self.latents, self.every, self.labels = score, latents, every, labels
         self.epoch, self.history = [], {}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if (epoch + 1) % self.every:
             return
         scores = self.score(self.model.sample(latents=self.latents, labels=self.labels))
@@ -78,9 +87,10 @@ class Monitor(keras.callbacks.Callback):
         self.epoch.append(epoch + 1)
         for name, value in scores.items():
             self.history.setdefault(name, []).append(value)
-        logs.update(scores)
+        if logs is not None:
+            logs.update(scores)
 
-    def best(self, name="fid", choose=min):
+    def best(self, name: str = "fid", choose: Callable = min) -> tuple[float, int]:
         """The best value of a score so far and the epoch it was reached after: (value, epoch).
 
         Args:
@@ -97,14 +107,14 @@ class StopAfter(keras.callbacks.Callback):
     that fails is marked and raises nothing (`ganlib.checks.untested`).
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds = seconds
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.start = time.monotonic()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if self.seconds and time.monotonic() - self.start > self.seconds:
             self.model.stop_training = True
             checks.untested(f"a training was stopped after {self.seconds:g} s")
@@ -131,7 +141,13 @@ class HealthMonitor(keras.callbacks.Callback):
         found: dict from the name of what went wrong to the round at which it was named.
     """
 
-    def __init__(self, real, labels=None, every=50, patience=300):
+    def __init__(
+        self,
+        real: np.ndarray,
+        labels: np.ndarray | None = None,
+        every: int = 50,
+        patience: int = 300,
+    ) -> None:
         super().__init__()
         real = np.asarray(real)
         self.real = scale(real) if real.dtype == np.uint8 else real.astype("float32")
@@ -140,17 +156,17 @@ class HealthMonitor(keras.callbacks.Callback):
         self.round, self.history, self.found = [], {}, {}
         self._rounds, self._fake = 0, None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         n = min(64, len(self.real))
         labels = np.zeros(n, "int32") if self.labels is None else self.labels[:n]
         inputs = self.real[:n], self.model.latents(n, seed=0), labels
         self._inputs = [ops.convert_to_tensor(x) for x in inputs]
         self._observe = health.observer(self.model)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._batch = -1
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         before = self._rounds
         self._rounds += batch - self._batch
         self._batch = batch

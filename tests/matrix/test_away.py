@@ -150,7 +150,7 @@ def test_a_path_that_is_no_text_in_its_locale_is_refused(tmp_path):
     folder = pictures.make(tmp_path, case[1])
     done = away(by_command_line(case, folder, tmp_path / "runs", 0), cwd=cases.BOOK.parent)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert "is no text in this locale" in done.stderr
+    assert "cannot be written in this locale" in done.stderr
 
 
 BY_PAPERMILL = [
