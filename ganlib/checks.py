@@ -7,10 +7,12 @@ once in a chapter, and elsewhere a claim that fails is marked and stops nothing:
 """
 
 import sys
+from typing import TextIO
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-# Why a claim that fails here says nothing against the text; None until `settings` is called.
+# Reasons why a failing claim does not contradict the text; None until `settings` is called.
 _untested: list[str] | None = None
 
 
@@ -18,7 +20,13 @@ class ClaimFailed(AssertionError):
     """A claim of the text that the numbers do not bear out."""
 
 
-def settings(values: dict, *, tested: dict, least=None, most=None) -> None:
+def settings(
+    values: dict,
+    *,
+    tested: dict,
+    least: dict[str, float] | None = None,
+    most: dict[str, float] | None = None,
+) -> None:
     """Say which parameters the claims that follow were tested with, and what each of them may be.
 
     With other values, or once `untested` was called, a claim that fails prints "– not here: ..."
@@ -71,7 +79,15 @@ def out_of_bounds(values: dict, least: dict, most: dict) -> str | None:
     return None
 
 
-def check(claim: str, value, *, equals=None, tol=0.0, above=None, below=None) -> None:
+def check(
+    claim: str,
+    value: ArrayLike,
+    *,
+    equals: ArrayLike | None = None,
+    tol: ArrayLike = 0.0,
+    above: ArrayLike | None = None,
+    below: ArrayLike | None = None,
+) -> None:
     """Print "✓ claim" if `value` meets every bound given, or raise `ClaimFailed` with the number.
 
     The printed line holds no number, so that notebooks compare equal on any machine. With other
@@ -106,18 +122,18 @@ def _demand(claim, value, equals, tol, above, below):
     if array.size == 0:
         if _untested:
             raise ClaimFailed(f"{claim}: there is nothing to check")
-        raise ValueError(f"the claim {claim!r} has no value to check: the array is empty")
+        raise ValueError(f"The claim {claim!r} has no value to check: the array is empty.")
     if equals is None and above is None and below is None:
         if array.dtype != bool:
             raise ValueError(
-                f"the claim {claim!r} needs equals=, above= or below=, or a truth value"
+                f"The claim {claim!r} needs equals=, above= or below=, or a truth value."
             )
         _require(claim, array, ~array, "is not true")
         return
 
     array = array.astype(float)
     if equals is None and tol:
-        raise ValueError(f"the claim {claim!r} gives tol= without equals=")
+        raise ValueError(f"The claim {claim!r} gives tol= without equals=.")
     _require(claim, array, ~np.isfinite(array), "is not finite")
     if equals is not None:
         target = _broadcast(claim, equals, array)
@@ -148,7 +164,7 @@ def _broadcast(claim, bound, array):
         return np.broadcast_to(bound, array.shape)
     except ValueError:
         raise ValueError(
-            f"the claim {claim!r} compares shape {array.shape} with shape {bound.shape}"
+            f"The claim {claim!r} compares shape {array.shape} with shape {bound.shape}."
         ) from None
 
 
@@ -176,7 +192,7 @@ def _tell_apart(a, b) -> tuple[str, str]:
     return texts
 
 
-def say(text, stream=None):
+def say(text: str, stream: TextIO | None = None) -> None:
     """Print at once, with a question mark for what the terminal's encoding lacks."""
     stream = stream or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: there, nothing keeps a second process out
-    fcntl = None
+except ImportError:  # Windows: nothing keeps a second process out there
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -36,7 +36,7 @@ def lock(path: Path, refusal: str) -> Iterator[None]:
         yield
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_CREAT, 0o666)
-    try:  # closing the handle ends the lock; so does any end of the process
+    try:  # closing the handle ends the lock, and so does the end of the process
         try:
             if fcntl:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

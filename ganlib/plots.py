@@ -5,12 +5,17 @@ Figures have a transparent background and mid-grey text. Real data are `REAL`, g
 into; a notebook cell ends with `plt.show()`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib import ticker
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from numpy.typing import ArrayLike
 
 REAL = "#3d8fd1"  # blue
 FAKE = "#e2762f"  # orange; the pair stays apart for every common colour blindness
@@ -51,7 +56,9 @@ def use_style() -> None:
     )
 
 
-def tile(images, columns=None, gap=1, background=0) -> np.ndarray:
+def tile(
+    images: ArrayLike, columns: int | None = None, gap: int = 1, background: int = 0
+) -> np.ndarray:
     """Lay uint8 images (N, H, W, C) or (N, H, W) out in one array, row by row.
 
     Args:
@@ -89,8 +96,8 @@ def _images(images):
         images = images[..., None]
     if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
         raise ValueError(
-            "a grid needs uint8 images of shape (N, H, W, C), N at least 1; it was given "
-            f"{images.dtype} of shape {images.shape}"
+            "A grid needs uint8 images of shape (N, H, W, C), N at least 1, not "
+            f"{images.dtype} of shape {images.shape}."
         )
     return images
 
@@ -100,7 +107,9 @@ def _columns(images, columns=None):
     return min(n, columns or int(np.ceil(np.sqrt(n * height / width))))
 
 
-def save_grid(path, images, columns=None, zoom=1) -> None:
+def save_grid(
+    path: str | Path, images: ArrayLike, columns: int | None = None, zoom: int = 1
+) -> None:
     """Write uint8 images (N, H, W, C) as one PNG grid, each pixel `zoom` wide and none blurred."""
     from PIL import Image
 
@@ -110,26 +119,12 @@ def save_grid(path, images, columns=None, zoom=1) -> None:
     Image.fromarray(canvas).save(path, optimize=True)
 
 
-def save_animation(path, pictures, seconds=0.2) -> None:
-    """Write pictures of one size as a GIF that begins anew after a pause on the last of them.
-
-    Without any pictures, none is written.
-
-    Args:
-        pictures: files, or uint8 arrays as `tile` returns them: `[tile(images) for images in
-            snapshots.images]`.
-        seconds: how long each is shown; the last for ten times as long.
-    """
-    from PIL import Image
-
-    frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
-    if not frames:
-        return
-    shown = [round(1000 * seconds)] * (len(frames) - 1) + [round(10_000 * seconds)]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=shown, loop=0)
-
-
-def image_grid(images, columns=None, titles=None, ax=None):
+def image_grid(
+    images: ArrayLike,
+    columns: int | None = None,
+    titles: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Show uint8 images (N, H, W, C) in rows of `columns`, as `tile` lays them out; returns the
     Axes.
 
@@ -161,7 +156,7 @@ def _inches(images, columns):
     return inches, max(0.3, inches * whole[1] / whole[0])
 
 
-def image_rows(images, labels, ax=None):
+def image_rows(images: Sequence[ArrayLike], labels: Sequence[str], ax: Axes | None = None) -> Axes:
     """One row for each array of `images`, with its label at the left.
 
     Samples over time (a row an epoch), an interpolation beside its end points, a sample beside its
@@ -198,8 +193,8 @@ def _alike(images):
     rows = [row[..., None] if row.ndim == 3 else row for row in rows]
     if not rows or any(row.ndim != 4 for row in rows):
         raise ValueError(
-            "rows of images are one or more uint8 arrays of shape (N, H, W, C); the shapes given "
-            f"are {[row.shape for row in rows]}"
+            "Rows of images are one or more uint8 arrays of shape (N, H, W, C), not of "
+            f"{[row.shape for row in rows]}."
         )
     largest = np.max([row.shape for row in rows], axis=0)
     grey = [row.shape[3] == 1 for row in rows]
@@ -207,7 +202,14 @@ def _alike(images):
     return [np.pad(x, [(0, b - a) for a, b in zip(x.shape, largest, strict=True)]) for x in rows]
 
 
-def curves(history, names=None, ax=None, xlabel="epoch", ylabel=None, x=None):
+def curves(
+    history: Any,
+    names: Sequence[str] | dict[str, str] | None = None,
+    ax: Axes | None = None,
+    xlabel: str = "epoch",
+    ylabel: str | None = None,
+    x: ArrayLike | None = None,
+) -> Axes:
     """Draw what a training recorded; returns the Axes.
 
     Args:
@@ -229,7 +231,13 @@ def curves(history, names=None, ax=None, xlabel="epoch", ylabel=None, x=None):
     return ax
 
 
-def scatter2d(real=None, fake=None, ax=None, limit=None, size=4):
+def scatter2d(
+    real: ArrayLike | None = None,
+    fake: ArrayLike | None = None,
+    ax: Axes | None = None,
+    limit: float | None = None,
+    size: float = 4,
+) -> Axes:
     """Draw points (N, 2) of the data and of the generator in their colours; returns the Axes.
 
     Args:
@@ -248,7 +256,13 @@ def scatter2d(real=None, fake=None, ax=None, limit=None, size=4):
     return ax
 
 
-def bars(labels, values, spread=None, ax=None, xlabel=None):
+def bars(
+    labels: Sequence[str],
+    values: Sequence[float],
+    spread: Sequence[float] | None = None,
+    ax: Axes | None = None,
+    xlabel: str | None = None,
+) -> Axes:
     """Draw horizontal bars with their numbers, the first at the top; returns the Axes.
 
     Args:
@@ -264,7 +278,7 @@ def bars(labels, values, spread=None, ax=None, xlabel=None):
     return ax
 
 
-def log_ticks(axis) -> None:
+def log_ticks(axis: Axis) -> None:
     """Mark a logarithmic axis at 1, 2 and 5 times the powers of ten, in plain numbers.
 
     Args:

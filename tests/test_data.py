@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from sources import NEEDS
 
 from ganlib import data
 from ganlib.data import batches, cache, stored
@@ -120,7 +121,7 @@ def test_take_and_split_keep_labels_with_their_images():
             r"its options are size; .split\(0.2\) sets images apart",
         ),
         (lambda: data.load("mnist", split="val"), "no split 'val': use 'train' or 'test'"),
-        (lambda: data.load("glyphs", n=0), "n >= 1"),
+        (lambda: data.load("glyphs", n=0), "n of at least 1, not 0"),
         (
             lambda: numbered(9).batches(10),
             r"batch_size is 10, but 'numbered' \(9 images\) allows 1",
@@ -264,8 +265,10 @@ def digest_of_batches():
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_batches_are_the_same_on_every_backend_and_need_no_tensorflow(backend):
-    if backend == keras.config.backend() or not find_spec(backend):
-        pytest.skip(f"{backend} is this test's own, or not installed")
+    if backend == keras.config.backend():
+        pytest.skip("this test's own")
+    if not find_spec(backend):
+        pytest.skip(NEEDS.format(backend))
     code = "import sys, test_data; print(test_data.digest_of_batches(), *sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -318,7 +321,7 @@ def test_without_network_one_sentence_says_where_to_put_the_file(folder, monkeyp
     assert str(error.value) == (
         f"mnist is not in {folder} and could not be downloaded (URL fetch failure on "
         "https://example.org: None -- no route to host): put mnist.npz there, or set GANLIB_DATA "
-        "to the folder that holds mnist.npz (arrays x_train, y_train, x_test, y_test)"
+        "to the folder that holds mnist.npz (arrays x_train, y_train, x_test, y_test)."
     )
     assert error.value.__suppress_context__
 
@@ -515,12 +518,12 @@ def test_images_are_cropped_in_the_middle_turned_upright_and_flattened_on_white(
 
 
 def test_bad_folders_get_one_sentence(pictures, tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere: give the path"):
+    with pytest.raises(FileNotFoundError, match="There is no folder .*nowhere: give the path"):
         data.load(tmp_path / "nowhere")
     (tmp_path / "empty" / "sub").mkdir(parents=True)
     with pytest.raises(ValueError, match="empty holds no image"):
         data.load(tmp_path / "empty")
-    with pytest.raises(ValueError, match="channels=2: it is 1"):
+    with pytest.raises(ValueError, match="channels is 1 .*, not 2"):
         data.load(pictures, channels=2)
     (pictures / "loose.png").write_bytes((pictures / "dark" / "0.png").read_bytes())
     with pytest.raises(ValueError, match="both images and subfolders"):

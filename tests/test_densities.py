@@ -80,7 +80,7 @@ def test_bad_densities_and_points_are_named():
         data.Mixture([0.0, 1.0], [0.1, 0.0])
     with pytest.raises(ValueError, match="positive radius"):
         data.swiss_roll(sigma=0)
-    with pytest.raises(ValueError, match=r"shape \(n, 2\) are needed, these have shape \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"have shape \(n, 2\), not \(4, 3\)"):
         data.ring().log_density(np.zeros((4, 3)))
     with pytest.raises(ValueError, match="batch_size is 0"):
         data.ring().batches(0)

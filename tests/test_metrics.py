@@ -119,7 +119,7 @@ def test_classifier_says_what_is_wrong(digits):
     classifier = Classifier(digits, epochs=0)
     assert classifier.name == "classifier of 'digits' (300 images), epochs=0, seed=0"
     with pytest.raises(
-        ValueError, match=r"'digits'.* for images \(8, 8, 1\), these are \(9, 8, 1\)"
+        ValueError, match=r"'digits'.* takes images of shape \(8, 8, 1\), not \(9, 8, 1\)"
     ):
         classifier.features(np.zeros((2, 9, 8, 1), "uint8"))
     for bad in (data.scale(images), images.astype(int), images[0], images[:0], [[1.0]]):
@@ -127,7 +127,8 @@ def test_classifier_says_what_is_wrong(digits):
             classifier.features(bad)
     for bad in (None, "digits", {}, [[1, 2], [3]], digits):
         with pytest.raises(
-            ValueError, match="An array of real numbers .* not (None|str|dict|lis|Da)"
+            ValueError,
+            match="An array or a tensor of real numbers is needed, not (None|str|dict|lis|Da)",
         ):
             classifier.features(bad)
 

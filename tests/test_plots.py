@@ -120,18 +120,6 @@ def test_rows_may_differ_in_number_size_and_colour():
             plots.image_rows(empty, ["a"])
 
 
-def test_animations_of_one_picture_of_many_and_of_none(tmp_path):
-    for n in (0, 1, 3):
-        pictures = [plots.tile(images(2 + i, 4, 9, 3), columns=2) for i in range(n)]
-        plots.save_animation(
-            tmp_path / f"{n}.gif", [p[:4] // (i + 1) for i, p in enumerate(pictures)]
-        )
-    assert not (tmp_path / "0.gif").exists()
-    for n in (1, 3):
-        with Image.open(tmp_path / f"{n}.gif") as saved:
-            assert (saved.size, saved.n_frames) == ((19, 4), n)
-
-
 def test_curves_take_a_history_and_name_what_they_draw():
     class History:
         history = {"generator_loss": [3.0, 2.0], "discriminator_loss": [1.0, 1.5]}

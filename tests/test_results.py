@@ -7,9 +7,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import results
 from sources import ROOT
-
-from ganlib.runs import results
 
 RECORD = {
     "file": "book/runs/dcgan-big.yaml",
@@ -107,10 +106,16 @@ def test_a_parameter_that_the_chapter_got_later_is_no_reason_to_refuse(book):
 PARAMETERS = RECORD["parameters"]
 WRONG = {
     "unfinished": ({"status": "interrupted"}, "is interrupted, not completed: run it again"),
-    "no git": ({"git": {"dirty": None, "revision": None}}, "Nobody knows which code made .*big: "),
-    "no record of git": ({"git": None}, "Nobody knows which code made"),
-    "a short revision": ({"git": {"dirty": False, "revision": "01234"}}, "Nobody knows which"),
-    "changed code": ({"git": {**RECORD["git"], "dirty": True}}, "by changed code: commit the"),
+    "no git": (
+        {"git": {"dirty": None, "revision": None}},
+        ".*big does not record which code made it: ",
+    ),
+    "no record of git": ({"git": None}, "does not record which code made"),
+    "a short revision": ({"git": {"dirty": False, "revision": "01234"}}, "does not record which"),
+    "changed code": (
+        {"git": {**RECORD["git"], "dirty": True}},
+        "code that was not committed: commit it",
+    ),
     "another file": ({"file": "book/runs/dcgan-small.yaml"}, "was not run from dcgan-big.yaml"),
     "no file": ({"file": None}, "was not run from dcgan-big.yaml"),
     "another value": (
@@ -152,7 +157,7 @@ def test_a_file_that_is_missing_or_no_json_is_named(book):
 
 def test_a_result_of_no_run_is_refused(book):
     (book / "runs/dcgan-big.yaml").unlink()
-    with pytest.raises(ValueError, match=r"belongs to no run that there is: There is no parameter"):
+    with pytest.raises(ValueError, match=r"belongs to no run of book/runs: There is no parameter"):
         results.table(book)
 
 

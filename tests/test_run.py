@@ -78,11 +78,17 @@ def here(tmp_path, monkeypatch):
         (["a.ipynb", "-p", "rate", "-1e-3"], "rate must be at least 0.0, not -0.001."),
         (["a.ipynb", "-p", "rate", "nan"], "rate must be a number (float), not 'nan'."),
         (["a.ipynb", "-f", "wide.yaml"], "width must be at most 64, not 65."),
-        (["a.ipynb", "-p", "dataset", "caf\udce9"], "'caf\\udce9' is no text in this locale: "),
-        (["data.ipynb", "-p", "dataset", "photos"], "dataset='photos' is no data set (glyphs, "),
-        (["data.ipynb", "-p", "dataset", ""], "dataset='' is no data set (glyphs, "),
-        (["data.ipynb", "-p", "image_size", "big"], "size='big' is no size of an image"),
-        (["data.ipynb", "-p", "image_size", "99999"], "size='99999' is no size of an image"),
+        (
+            ["a.ipynb", "-p", "dataset", "caf\udce9"],
+            "'caf\\udce9' cannot be written in this locale: ",
+        ),
+        (
+            ["data.ipynb", "-p", "dataset", "photos"],
+            "dataset='photos' is neither a data set (glyphs, ",
+        ),
+        (["data.ipynb", "-p", "dataset", ""], "dataset='' is neither a data set (glyphs, "),
+        (["data.ipynb", "-p", "image_size", "big"], "size='big' is not the size of an image"),
+        (["data.ipynb", "-p", "image_size", "99999"], "size='99999' is not the size of an image"),
         (["a.ipynb", "--output", "list.yaml"], "list.yaml is a file; --output wants a folder."),
         (
             ["a.ipynb", "--output", "list.yaml/out"],

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from test_run import environment, notebook, outputs, record
@@ -94,8 +95,10 @@ def test_the_log_of_a_run_is_utf8_whatever_the_locale(tmp_path, monkeypatch):
     monkeypatch.setattr(
         subprocess, "Popen", lambda _, **given: popen([sys.executable, "-c", script], **given)
     )
+    for name, value in LITTLE.items():
+        monkeypatch.setenv(name, value)
     log = tmp_path / "rate=1.0.log"
-    sweep.start([], str(log), str(tmp_path), LITTLE)
+    sweep.start([], log).wait()
     assert log.read_bytes().decode("utf-8").rstrip() == "\u2713 \u00e9"
     log.write_bytes(b"killed: \xe9\n")  # by a program that knows no UTF-8
     found = sweep.row(tmp_path / "rate=1.0", {"rate": 1.0}, ["rate"])
@@ -109,13 +112,13 @@ def test_a_log_that_cannot_be_written_stops_no_run(tmp_path, monkeypatch):
         subprocess, "Popen", lambda _, **given: popen([sys.executable, "-c", script], **given)
     )
     (tmp_path / "a.log").mkdir()
-    sweep.start([], str(tmp_path / "a.log"), str(tmp_path), {})
+    monkeypatch.chdir(tmp_path)
+    sweep.start([], tmp_path / "a.log").wait()
     assert (tmp_path / "ran").exists()
 
 
 def test_a_table_that_cannot_be_written_is_shown(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setattr(sweep, "start", lambda *_: None)
+    monkeypatch.setattr(sweep, "start", lambda *_: SimpleNamespace(poll=lambda: 1))
     path = notebook(tmp_path / "a.ipynb")
     (tmp_path / "out" / "table.csv").mkdir(parents=True)
     assert sweep.main([str(path), "--vary", "rate=0.5", "--output", str(tmp_path / "out")]) == 1
@@ -145,22 +148,24 @@ def test_without_locks_a_folder_is_not_opened(tmp_path, monkeypatch):
         pass
 
 
-def test_a_run_that_takes_no_signal_is_waited_for(tmp_path, monkeypatch):
+def test_a_run_that_takes_no_signal_is_waited_for(monkeypatch):
     waited = []
 
+    def interrupted(_):
+        raise KeyboardInterrupt
+
     class Process:
-        def __init__(self, *_, **__):
-            pass
+        def poll(self):
+            return None
 
         def wait(self):
             waited.append(1)
-            if len(waited) == 1:
-                raise KeyboardInterrupt
 
         def send_signal(self, number):
             raise ValueError(f"Unsupported signal: {number}")
 
-    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setattr(sweep, "start", lambda: Process())
+    monkeypatch.setattr(sweep, "time", SimpleNamespace(sleep=interrupted))
     with pytest.raises(KeyboardInterrupt):
-        sweep.start([], str(tmp_path / "log"), str(tmp_path), {})
-    assert len(waited) == 2
+        list(sweep.run_all({"a": ()}, 1))
+    assert waited == [1]

@@ -1,9 +1,12 @@
 """python -m ganlib.sweep: which runs, what came of them, what a second start repeats."""
 
 import csv
-import importlib.util
+import os
+import signal
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 from test_run import environment, notebook, record
@@ -58,6 +61,7 @@ def test_the_plan_has_every_parameter_in_its_type(tmp_path):
         (["a.ipynb", "--vary", "rate"], "--vary wants NAME=VALUE,VALUE,..."),
         (["a.ipynb", "--vary", "seed=1", "--seeds", "2"], "--vary wants NAME=VALUE,VALUE,..."),
         (["a.ipynb", "--seeds", "-1"], "--seeds is a number of runs, not -1."),
+        (["a.ipynb", "--jobs", "0"], "--jobs is a number of runs, at least 1, not 0."),
         (["a.ipynb", "--vary", "rat=1"], "There is no parameter rat (did you mean rate?)"),
         (["a.ipynb", "--vary", "rate=1,high"], "rate must be a number (float), not 'high'."),
         (["a.ipynb", "--vary", "rate=1,-1e-3"], "rate must be at least 0, not -0.001."),
@@ -74,14 +78,6 @@ def test_refusals(arguments, sentence, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_without_ray_what_needs_it_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    path = notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
-    command = [str(path), "--output", str(tmp_path / "out")]
-    assert sweep.main([*command, "--address", "10.0.0.1:6379"]) == 2
-    assert "install it with ganlib[sweep]" in capsys.readouterr().err
-
-
 def test_two_sweeps_do_not_share_a_folder(tmp_path, capsys):
     pytest.importorskip("fcntl")
     path = notebook(tmp_path / "a.ipynb", parameters=PARAMETERS)
@@ -95,11 +91,15 @@ def rows(out):
         return list(csv.DictReader(file))
 
 
+def in_this_process(order, log):
+    code = run.main(order)
+    return SimpleNamespace(poll=lambda: code)
+
+
 def test_a_sweep_keeps_what_failed_and_repeats_nothing_that_is_finished(
     tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setattr(sweep, "start", lambda order, *_: run.main(order))  # in this process
+    monkeypatch.setattr(sweep, "start", in_this_process)
     path, out = notebook(tmp_path / "a.ipynb", *CELLS, parameters=PARAMETERS), tmp_path / "out"
     command = [str(path), "--vary", "rate=0.5,2", "--seeds", "1", "--output", str(out)]
 
@@ -127,34 +127,50 @@ def test_a_sweep_keeps_what_failed_and_repeats_nothing_that_is_finished(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ray", [False, True])
-def test_runs_from_the_command_line(tmp_path, ray):
-    if ray and not importlib.util.find_spec("ray"):
-        pytest.skip("Ray is not installed: pip install ray")
+def test_runs_from_the_command_line(tmp_path):
     notebook(tmp_path / "a.ipynb", *CELLS, parameters=PARAMETERS)
-    how = ["-m", "ganlib.sweep", "--cpus", "0.5"] if ray else ["-c", WITHOUT_RAY]
-    command = ["a.ipynb", "--vary", "rate=0.5,0.7" if ray else "rate=0.5", "--output", "out"]
+    command = ["-m", "ganlib.sweep", "a.ipynb", "--vary", "rate=0.5,0.7", "--jobs", "2"]
     done = subprocess.run(
-        [sys.executable, *how, *command],
+        [sys.executable, *command, "--output", "out"],
         cwd=tmp_path,
-        env=environment() | {"RAY_worker_niceness": "0"},  # on a busy machine too
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=400,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [row["fid"] for row in rows(tmp_path / "out")] == ["5.0", "7.0"][: 1 + ray]
+    assert [row["fid"] for row in rows(tmp_path / "out")] == ["5.0", "7.0"]
     assert "Finished in" in (tmp_path / "out" / "rate=0.5.log").read_text()
 
 
-WITHOUT_RAY = """
-import sys
-
-sys.modules["ray"] = None
-from ganlib.runs import sweep
-
-sys.exit(sweep.main(sys.argv[1:]))
+SCRIPT = """
+import sys, time
+try:
+    open(sys.argv[1], 'w')
+    time.sleep(60)
+except KeyboardInterrupt:
+    open(sys.argv[1] + '.stopped', 'w')
 """
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
+def test_as_many_run_as_are_asked_for_and_an_end_stops_them(tmp_path, monkeypatch):
+    def started(name):
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, tmp_path / name],
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+    def interrupted(seconds):
+        time.sleep(seconds)
+        if (tmp_path / "a").exists() and (tmp_path / "b").exists():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "start", started)
+    monkeypatch.setattr(sweep, "time", SimpleNamespace(sleep=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        list(sweep.run_all({name: (name,) for name in "abc"}, 2))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.stopped", "b", "b.stopped"]
 
 
 def test_a_killed_run_is_a_failure_with_the_last_line_of_its_log(tmp_path):

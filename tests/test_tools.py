@@ -7,7 +7,7 @@ import sys
 import pytest
 from sources import ROOT, URL
 
-TOLD_ABOUT = ["_config.yml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "book"]
+TOLD_ABOUT = ["_config.yml", "pyproject.toml", "CITATION.cff", "README.md", "CHANGELOG.md", "book"]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ["_config.yml", "pyproject.toml", "README.md", "CONTRIBUTING.md", "book/*.*"]
+FILES = ["_config.yml", "pyproject.toml", "CITATION.cff", "*.md", "book/*.*"]
 ADDRESS = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
 

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ def permutation(n: int, seed: int, epoch: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
-def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: int):
+def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: int) -> Any:
     """Batches from chunks of `steps` batches each; a chunk is an epoch, unless batches never end.
 
     Args:
@@ -45,8 +46,8 @@ def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: i
         return keras.tree.map_structure(lambda array: array.repeat(len(rows), axis=0), filler)
 
     make = _tf_batches if keras.config.backend() == "tensorflow" else _NumpyBatches
-    place = SimpleNamespace(chunk=0)  # with which an iteration begins
-    failed = []  # what `finish` raised, for TensorFlow makes another error of it
+    place = SimpleNamespace(chunk=0)  # where the next iteration begins
+    failed = []  # what `finish` raised, since TensorFlow turns it into an error of its own
 
     def finish_or_fail(rows):
         try:
@@ -74,7 +75,7 @@ def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: i
 
 
 class _NumpyBatches(keras.utils.PyDataset):
-    def __init__(self, chunk, finish, steps, repeat, group, place):
+    def __init__(self, chunk, finish, steps, repeat, group, place) -> None:
         super().__init__()
         self._chunk, self._finish, self._steps, self._repeat = chunk, finish, steps, repeat
         self._place, self._asked = place, set()
@@ -86,7 +87,7 @@ class _NumpyBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         number, step = divmod(index, self._steps) if self._repeat else (0, index)
         if not 0 <= step < self._steps:
-            raise IndexError(f"there is no batch {index}: an epoch has {self._steps}")
+            raise IndexError(f"There is no batch {index}: an epoch has {self._steps}.")
         rows = self._chunk(self._place.chunk + number)[step : step + 1]
         self._asked.add(step)
         if len(self._asked) == self._steps and not self._repeat:
@@ -99,7 +100,7 @@ class _NumpyBatches(keras.utils.PyDataset):
 def _tf_batches(chunk, finish, steps, repeat, group, place):
     from ganlib.backend import tf
 
-    # The last batch is a group of its own, so that making it is asking for it.
+    # The last batch is a group of its own, so that it is made only when it is asked for.
     bounds = [*range(0, steps - 1, group), steps - 1, steps]
 
     # `tf.numpy_function` and not `from_generator`, which writes to stderr and tunes malloc.

@@ -6,13 +6,15 @@ import os
 import sys
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ganlib.files import whole
 
-# What reading a file raises that is missing, cut, or no .npz at all.
+# What reading raises where a file is missing, cut short, or not an .npz at all.
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -24,19 +26,19 @@ def folder() -> Path | None:
 
 def user() -> Path | None:
     """ "ganlib" in the user's cache folder, for what is made on the way; None without a home."""
-    home = os.path.expanduser("~")  # unlike Path.home() no error where there is none
+    home = os.path.expanduser("~")  # unlike Path.home(), raises nothing where there is none
     if sys.platform == "win32":
         cache = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
     elif sys.platform == "darwin":
         cache = os.path.join(home, "Library", "Caches")
     else:
         cache = os.environ.get("XDG_CACHE_HOME", "")
-        if not os.path.isabs(cache):  # to be ignored, says its specification
+        if not os.path.isabs(cache):  # its specification says to ignore a relative path
             cache = os.path.join(home, ".cache")
     return Path(cache, "ganlib") if os.path.isabs(cache) else None
 
 
-def digest(*arrays) -> str:
+def digest(*arrays: np.ndarray) -> str:
     """SHA-256 over the shape, dtype and bytes of each array, in hexadecimal."""
     total = hashlib.sha256()
     for array in arrays:
@@ -48,7 +50,7 @@ def digest(*arrays) -> str:
     return total.hexdigest()
 
 
-def save(file: Path, **arrays) -> None:
+def save(file: Path, **arrays: Any) -> None:
     """Write an .npz file whole or not at all; a folder that takes no files is no error."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ def save(file: Path, **arrays) -> None:
             np.savez_compressed(part, **arrays)
 
 
-def keep(name: str, arrays: list) -> None:
+def keep(name: str, arrays: Sequence[np.ndarray]) -> None:
     """Keep arrays that took long to make, under a name that says all that they depend on."""
     numbered = {f"array_{i}": array for i, array in enumerate(arrays)}
     if place := user():

@@ -4,14 +4,18 @@ import difflib
 import functools
 import inspect
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganlib import checks
 from ganlib.data import batches, cache, folders, glyphs, stored
 from ganlib.data.folders import ImageFolder
 from ganlib.pixels import scale
+from ganlib.types import Size
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +42,12 @@ class Dataset:
         """Reject images or labels of another form, which would otherwise surface far away."""
         if self.images.dtype != np.uint8 or len(self.images.shape) != 4:
             raise ValueError(
-                f"the images of {self.name!r} must be uint8 of shape (N, H, W, C), they are "
-                f"{self.images.dtype} of shape {self.images.shape}: to_uint8 converts from [-1, 1]"
+                f"The images of {self.name!r} must be uint8 of shape (N, H, W, C), not "
+                f"{self.images.dtype} of shape {self.images.shape}: to_uint8 converts from [-1, 1]."
             )
         if self.labels is not None and len(self.labels) != len(self.images):
             raise ValueError(
-                f"{self.name!r} has {len(self.images)} images but {len(self.labels)} labels"
+                f"{self.name!r} has {len(self.images)} images but {len(self.labels)} labels."
             )
 
     def __len__(self) -> int:
@@ -57,7 +61,7 @@ class Dataset:
     def take(self, n: int) -> "Dataset":
         """The first `n` images. Raises ValueError when there are fewer."""
         if not 1 <= n <= len(self):
-            raise ValueError(f"take({n}) needs a number from 1 to {len(self)}, the size of {self}")
+            raise ValueError(f"take({n}) needs a number from 1 to {len(self)}, the size of {self}.")
         return self.subset(np.arange(n))
 
     def split(self, fraction: float, seed: int = 0) -> "tuple[Dataset, Dataset]":
@@ -67,23 +71,23 @@ class Dataset:
         """
         held_out = round(fraction * len(self))
         if not 0 < held_out < len(self):
-            raise ValueError(f"split({fraction}) leaves one part of {self} with no image")
+            raise ValueError(f"split({fraction}) leaves one part of {self} without an image.")
         order = batches.permutation(len(self), seed)
         return self.subset(np.sort(order[held_out:])), self.subset(np.sort(order[:held_out]))
 
-    def subset(self, rows) -> "Dataset":
+    def subset(self, rows: ArrayLike) -> "Dataset":
         """The images at `rows`, numbers or a truth value for each image, with what is known."""
         rows = np.asarray(rows)
         rows = rows if rows.size else rows.astype(np.int64 if rows.dtype != bool else bool)
-        folder = isinstance(self.images, ImageFolder)
+        images = self.images
         return replace(
             self,
-            images=self.images.subset(rows) if folder else self.images[rows],
+            images=images.subset(rows) if isinstance(images, ImageFolder) else images[rows],
             labels=None if self.labels is None else self.labels[rows],
             typefaces=None if self.typefaces is None else self.typefaces[rows],
         )
 
-    def resize(self, size) -> "Dataset":
+    def resize(self, size: Size) -> "Dataset":
         """Crop the images in the middle and resize them: `size` as for `load`.
 
         Returns self where nothing changes.
@@ -91,13 +95,13 @@ class Dataset:
         from ganlib.data import pictures  # Pillow is not loaded before it is used
 
         size = pictures.size_of(size)
-        if size in (None, self.image_shape[:2]):
+        if size is None or size == self.image_shape[:2]:
             return self
-        folder = isinstance(self.images, ImageFolder)
-        images = self.images.resize(size) if folder else pictures.resize(self.images, size)
-        return replace(self, images=images)
+        if isinstance(self.images, ImageFolder):
+            return replace(self, images=self.images.resize(size))
+        return replace(self, images=pictures.resize(self.images, size))
 
-    def fitted(self, nearest) -> "Dataset":
+    def fitted(self, nearest: Callable[[tuple[int, int]], tuple[int, int]]) -> "Dataset":
         """In a size that a model can make, which is printed if it is another one.
 
         Args:
@@ -115,15 +119,19 @@ class Dataset:
         found = 0 if self.labels is None else len(np.unique(self.labels))
         if found < classes:
             raise ValueError(
-                f"this needs images of {_or_more(classes, 'class', 'classes')}, and {self} has "
+                f"This needs images of {_or_more(classes, 'class', 'classes')}, and {self} has "
                 f"{f'only {found}' if found else 'no labels'}: use a data set with labels, or "
-                "a folder with a subfolder of images for each class"
+                "a folder with a subfolder of images for each class."
             )
         if len(self) < images:
-            raise ValueError(f"this needs {_or_more(images, 'image', 'images')}, {self} has less")
+            raise ValueError(
+                f"This needs {_or_more(images, 'image', 'images')}, and {self} has fewer."
+            )
         return self
 
-    def batches(self, batch_size: int, seed: int = 0, repeat: bool = False, labels: bool = False):
+    def batches(
+        self, batch_size: int, seed: int = 0, repeat: bool = False, labels: bool = False
+    ) -> Any:
         """What `fit` takes: batches of float32 (batch_size, H, W, C) in [-1, 1].
 
         Every epoch is a new random order of all images, the same on every backend for the same
@@ -144,10 +152,10 @@ class Dataset:
         if not 1 <= batch_size <= len(self):
             raise ValueError(
                 f"batch_size is {batch_size}, but {self} allows 1 to {len(self)}: "
-                "choose a batch that the data can fill"
+                "choose a batch that the data can fill."
             )
         if labels and self.labels is None:
-            raise ValueError(f"{self} has no labels: use batches without them")
+            raise ValueError(f"{self} has no labels: use batches without them.")
         steps = len(self) // batch_size
 
         def order(epoch):
@@ -179,7 +187,7 @@ def _or_more(n, one, many) -> str:
     return f"at least {n:,} {one if n == 1 else many}"
 
 
-def load(name, seed: int = 0, size=None, **options) -> Dataset:
+def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **options: Any) -> Dataset:
     """Load a data set by its name, or a folder of images by its path.
 
     Args:
@@ -202,7 +210,7 @@ def load(name, seed: int = 0, size=None, **options) -> Dataset:
     if not isinstance(name, str | os.PathLike) or not (text := os.fspath(name)):
         raise ValueError(
             f"load needs the name of a data set ({', '.join(_LOADERS)}) or the path of a folder of "
-            f"images, not {name!r}"
+            f"images, not {name!r}."
         )
     from ganlib.data import pictures
 
@@ -215,8 +223,8 @@ def load(name, seed: int = 0, size=None, **options) -> Dataset:
         near = difflib.get_close_matches(text.lower(), _LOADERS, n=2, cutoff=0.5)
         hint = f" (did you mean {' or '.join(near)}?)" if near else ""
         raise ValueError(
-            f"there is no data set {text!r}{hint}: the names are {', '.join(_LOADERS)}, "
-            f"or give the path of a folder of images, and {os.path.abspath(text)} is none"
+            f"There is no data set {text!r}{hint}: the names are {', '.join(_LOADERS)}, "
+            f"or give the path of a folder of images, which {os.path.abspath(text)} is not."
         )
     allowed = [p for p in inspect.signature(loader).parameters if p not in ("name", "seed", "size")]
     for option in options:
@@ -224,7 +232,7 @@ def load(name, seed: int = 0, size=None, **options) -> Dataset:
             raise ValueError(
                 f"load({text!r}) has no option {option!r}: its options are "
                 + ", ".join(["size", *allowed])
-                + ("; .split(0.2) sets images apart" if option == "split" else "")
+                + ("; .split(0.2) sets images apart." if option == "split" else ".")
             )
     return loader(text, seed, **options).resize(size)
 
@@ -234,7 +242,7 @@ def load(name, seed: int = 0, size=None, **options) -> Dataset:
 
 def _glyphs(name, seed, n=10_000) -> Dataset:
     if n < 1:
-        raise ValueError(f"glyphs needs n >= 1, it was given {n}")
+        raise ValueError(f"glyphs needs n of at least 1, not {n}.")
     key = f"glyphs-v{glyphs.VERSION}-seed{seed}-n{n}"
     arrays = cache.kept(key)
     if arrays is None:
@@ -257,7 +265,7 @@ def _digits(name, seed) -> Dataset:
 
 def _from_file(name, seed, split="train") -> Dataset:
     if split not in ("train", "test"):
-        raise ValueError(f"load({name!r}) has no split {split!r}: use 'train' or 'test'")
+        raise ValueError(f"load({name!r}) has no split {split!r}: use 'train' or 'test'.")
     arrays = stored.read(name)
     x, y = (arrays[f"{axis}_{split}"] for axis in "xy")
     known = stored.STORED[name]
@@ -267,9 +275,11 @@ def _from_file(name, seed, split="train") -> Dataset:
 def _folder(name, seed, size=None, channels=None) -> Dataset:
     folder = os.path.abspath(os.path.expanduser(name))
     if os.path.isfile(folder):
-        raise ValueError(f"{folder} is a file: give the folder that holds the images")
+        raise ValueError(f"{folder} is a file: give the folder that holds the images.")
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder}: give the path of a folder of images")
+        raise FileNotFoundError(
+            f"There is no folder {folder}: give the path of a folder of images."
+        )
     return Dataset(name, *folders.read(folder, size, channels))
 
 

@@ -1,6 +1,10 @@
 """Densities in the plane that are known exactly: samples and the logarithm of the density."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganlib.data import batches
 
@@ -10,22 +14,22 @@ class Density:
 
     dim: int
 
-    def sample(self, n: int, seed=0) -> np.ndarray:
+    def sample(self, n: int, seed: int | Sequence[int] = 0) -> np.ndarray:
         """Draw `n` points, float32 (n, dim); the same ones for the same seed."""
         raise NotImplementedError
 
-    def log_density(self, x) -> np.ndarray:
+    def log_density(self, x: ArrayLike) -> np.ndarray:
         """The logarithm of the density (nats) at points (n, dim), float64 (n,)."""
         raise NotImplementedError
 
-    def batches(self, batch_size: int, seed: int = 0):
+    def batches(self, batch_size: int, seed: int = 0) -> Any:
         """Endless batches of fresh samples, float32 (batch_size, dim), for `fit`.
 
         Use it with `steps_per_epoch`. The type is that of `Dataset.batches`; the points are not
         rescaled.
         """
         if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}: a batch needs at least one point")
+            raise ValueError(f"batch_size is {batch_size}, but a batch needs at least one point.")
         steps = max(1, min(64, 65_536 // batch_size))
 
         def chunk(number):
@@ -44,7 +48,9 @@ class Mixture(Density):
         weights: (K,), positive, scaled to sum to one; equal by default.
     """
 
-    def __init__(self, means, sigmas=1.0, weights=None):
+    def __init__(
+        self, means: ArrayLike, sigmas: ArrayLike = 1.0, weights: ArrayLike | None = None
+    ) -> None:
         means = np.asarray(means, float)
         self.means = means[:, None] if means.ndim == 1 else means
         count, self.dim = self.means.shape
@@ -52,16 +58,16 @@ class Mixture(Density):
         weights = np.broadcast_to(np.asarray(1.0 if weights is None else weights, float), count)
         self.weights = weights / weights.sum()
         if not (self.sigmas > 0).all() or not (weights > 0).all():
-            raise ValueError("a mixture needs positive sigmas and positive weights")
+            raise ValueError("A mixture needs positive sigmas and positive weights.")
 
-    def sample(self, n: int, seed=0) -> np.ndarray:
+    def sample(self, n: int, seed: int | Sequence[int] = 0) -> np.ndarray:
         """Draw `n` points, float32 (n, dim); the same ones for the same seed."""
         rng = np.random.default_rng(seed)
         mode = rng.choice(len(self.means), n, p=self.weights)
         noise = rng.standard_normal((n, self.dim)) * self.sigmas[mode, None]
         return (self.means[mode] + noise).astype(np.float32)
 
-    def log_density(self, x) -> np.ndarray:
+    def log_density(self, x: ArrayLike) -> np.ndarray:
         """The logarithm of the density (nats) at points (n, dim), float64 (n,)."""
         x = _points(x, self.dim)
         constant = np.log(self.weights) - self.dim * np.log(self.sigmas * np.sqrt(2 * np.pi))
@@ -98,9 +104,9 @@ class SwissRoll(Density):
 
     dim = 2
 
-    def __init__(self, radius: float = 2.0, sigma: float = 0.04):
+    def __init__(self, radius: float = 2.0, sigma: float = 0.04) -> None:
         if radius <= 0 or sigma <= 0:
-            raise ValueError("a Swiss roll needs a positive radius and a positive sigma")
+            raise ValueError("A Swiss roll needs a positive radius and a positive sigma.")
         self.radius, self.sigma = radius, sigma
         # |c'(t)| is largest at the outer end: radius / t1 * sqrt(1 + t1^2).
         t0, t1 = self._interval
@@ -110,19 +116,19 @@ class SwissRoll(Density):
 
     _interval = (1.5 * np.pi, 4.5 * np.pi)
 
-    def curve(self, u) -> np.ndarray:
+    def curve(self, u: ArrayLike) -> np.ndarray:
         """The spiral at fractions `u` (n,) of its angle, 0 (inside) to 1 (outside): (n, 2)."""
         t0, t1 = self._interval
         t = t0 + (t1 - t0) * np.asarray(u, float)
         return self.radius * (t / t1)[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)
 
-    def sample(self, n: int, seed=0) -> np.ndarray:
+    def sample(self, n: int, seed: int | Sequence[int] = 0) -> np.ndarray:
         """Draw `n` points, float32 (n, 2); the same ones for the same seed."""
         rng = np.random.default_rng(seed)
         points = self.curve(rng.random(n)) + self.sigma * rng.standard_normal((n, 2))
         return points.astype(np.float32)
 
-    def log_density(self, x) -> np.ndarray:
+    def log_density(self, x: ArrayLike) -> np.ndarray:
         """The logarithm of the density (nats) at points (n, 2), float64 (n,)."""
         return self._nodes.log_density(x)
 
@@ -137,5 +143,5 @@ def _points(x, dim) -> np.ndarray:
     if x.ndim == 1 and dim == 1:
         x = x[:, None]
     if x.ndim != 2 or x.shape[1] != dim:
-        raise ValueError(f"points of shape (n, {dim}) are needed, these have shape {x.shape}")
+        raise ValueError(f"Points have shape (n, {dim}), not {x.shape}.")
     return x

@@ -4,13 +4,14 @@ import functools
 import os
 import statistics
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ganlib import checks
 
-# Not a reader's own, and seen by no one: not worth a word.
+# Put there by the operating system, so not worth reporting.
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"}
 
 
@@ -24,7 +25,9 @@ class ImageFolder:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, paths, size: tuple[int, int], channels: int):
+    def __init__(
+        self, paths: Sequence[str] | np.ndarray, size: tuple[int, int], channels: int
+    ) -> None:
         self.paths = np.asarray(paths, dtype=object)
         self._size, self._channels = size, channels
 
@@ -40,8 +43,8 @@ class ImageFolder:
         """uint8 (height, width, channels) for a number, (n, height, width, channels) otherwise."""
         if isinstance(key, tuple):
             raise IndexError(
-                "a folder of images is indexed by images alone: read them, images[...], "
-                "and index the pixels of that array"
+                "A folder of images can be indexed only by image: read them, images[...], "
+                "and index the pixels of that array."
             )
         chosen = self.paths[key]
         if isinstance(chosen, str):
@@ -55,7 +58,7 @@ class ImageFolder:
         """All of them, uint8 (N, height, width, channels) unless `dtype` says otherwise."""
         return self[:] if dtype is None else self[:].astype(dtype, copy=False)
 
-    def subset(self, rows) -> "ImageFolder":
+    def subset(self, rows: np.ndarray) -> "ImageFolder":
         """The files at `rows`, unread."""
         return ImageFolder(self.paths[rows], self._size, self._channels)
 
@@ -69,7 +72,9 @@ class ImageFolder:
         return pictures.read(path, self._size, self._channels)
 
 
-def read(folder: str, size: tuple[int, int] | None = None, channels: int | None = None):
+def read(
+    folder: str, size: tuple[int, int] | None = None, channels: int | None = None
+) -> tuple[ImageFolder, np.ndarray | None, tuple[str, ...]]:
     """What is in `folder`: images directly in it, or subfolders of images, a class each.
 
     What is left out of it is printed, in one line.
@@ -84,10 +89,12 @@ def read(folder: str, size: tuple[int, int] | None = None, channels: int | None 
         an `ImageFolder`; labels int64 (N,), or None without subfolders; the names of the classes.
     """
     if channels not in (None, 1, 3):
-        raise ValueError(f"channels={channels!r}: it is 1 (grey), 3 (colour), or None for either")
+        raise ValueError(
+            f"channels is 1 (grey), 3 (colour) or None (as the files are), not {channels!r}."
+        )
     from ganlib.data import pictures
 
-    # Pillow warns of large pictures and of odd data beside the pixels, once more in every thread.
+    # Pillow warns about large pictures and odd metadata, again in every thread.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     loose, classes, unused = _list(folder)
     paths = loose or [path for files in classes.values() for path in files]
@@ -117,19 +124,19 @@ def _list(folder):
     if loose and classes:
         raise ValueError(
             f"{folder} holds both images and subfolders of images: "
-            "use one subfolder for each class, or none"
+            "use one subfolder for each class, or none."
         )
     if not loose and not classes:
-        below = f": its own folders {_some(deep)} may be meant" if deep else ""
+        below = f": perhaps you mean {_some(deep)}" if deep else ""
         raise ValueError(
             f"{folder} holds no image (.png, .jpg and whatever else Pillow reads), "
-            f"nor does any folder directly in it{below}"
+            f"and neither does any folder directly in it{below}."
         )
     unused = []
     if others:
         unused.append(f"{_count(others, 'file')} ({_some(others)})")
     if empty:
-        unused.append(f"{_count(empty, 'folder')} in which there is no image ({_some(empty)})")
+        unused.append(f"{_count(empty, 'folder')} without an image ({_some(empty)})")
     if deep:
         unused.append(f"{_count(deep, 'folder')} too deep in it ({_some(deep)})")
     return loose, classes, unused
@@ -143,7 +150,7 @@ def _entries(folder):
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise ValueError(f"{folder} cannot be read ({error.strerror})") from None
+        raise ValueError(f"{folder} cannot be read ({error.strerror}).") from None
     for entry in entries:
         if entry.name.startswith(".") or entry.name.lower() in _SYSTEM:
             continue

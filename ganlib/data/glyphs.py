@@ -35,7 +35,7 @@ _HEIGHT = 19.0  # of a digit before it is scaled, pixels
 _FINE = 4  # samples a pixel in the distance fields
 
 
-def draw(n: int, seed: int = 0):
+def draw(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw `n` digits, each from one of 18 typefaces and slightly distorted.
 
     The 180 pairs of digit and typeface are equally frequent, up to one image. Slant, rotation,
@@ -70,7 +70,7 @@ def _distort(fields, modes, rng) -> np.ndarray:
     bend_x, bend_y = _smooth(uniform(-1.4, 1.4, 5, 5)), _smooth(uniform(-1.4, 1.4, 5, 5))
     t = uniform(-0.03, 0.03) + uniform(
         -0.03, 0.03
-    )  # tan(angle / 2): no sine, which libraries round
+    )  # tan(angle / 2): no sine, which libraries round differently
     cos, sin = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
     x, y = cos * x + sin * y, cos * y - sin * x
     x = (x + uniform(-0.07, 0.07) * y) / uniform(0.9, 1.08) + bend_x
@@ -87,7 +87,7 @@ def _smooth(knots) -> np.ndarray:
     distance = np.abs(place - np.arange(-1, 4))  # of each pixel from each knot
     near, far = np.minimum(distance, 1), np.clip(2 - distance, 0, 1)
     weights = np.where(distance < 1, 2 / 3 - near**2 + near**3 / 2, far**3 / 6)
-    # Sums written out: a matrix product may add in another order on another machine.
+    # Sums written out: a matrix product may add in a different order on a different machine.
     rows = sum(weights[:, k, None] * knots[:, None, k, :] for k in range(5))
     return sum(weights[:, k] * rows[:, :, k, None] for k in range(5))
 
@@ -134,7 +134,7 @@ def _outlines(typeface):
     from fontTools.pens.basePen import BasePen
     from fontTools.ttLib import TTFont
 
-    # Some of the files have an odd date, which is no one's concern here.
+    # Some of the files have an odd date, about which fontTools would warn.
     logging.getLogger("fontTools.ttLib.tables._h_e_a_d").setLevel(logging.ERROR)
 
     # The font file's own whole numbers: what FreeType makes of them differs between versions.

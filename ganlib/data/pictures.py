@@ -13,8 +13,10 @@ import re
 import numpy as np
 from PIL import Image, ImageOps
 
+from ganlib.types import Size
+
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
-# What Pillow recognises, but is no picture of pixels, or a measurement that names no white.
+# Formats that Pillow recognises but that hold no pixels, or measurements without a white level.
 _NO_PICTURES = {"BUFR", "EPS", "FITS", "GRIB", "HDF5", "MPEG", "WMF"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,7 +33,7 @@ class _Refused(ValueError):
     """One sentence on a file that names it."""
 
 
-def size_of(size) -> tuple[int, int] | None:
+def size_of(size: Size) -> tuple[int, int] | None:
     """(height, width) from a number 64, a text "64" or "32x64", or a pair (32, 64).
 
     None, 0 and "" leave the size open: None. Raises ValueError for anything else.
@@ -49,10 +51,10 @@ def size_of(size) -> tuple[int, int] | None:
         return None
     if len(sides) not in (1, 2) or not all(1 <= side <= 2**14 for side in sides) or size is True:
         raise ValueError(
-            f"size={size!r} is no size of an image: give its side in pixels (64), "
-            'height x width ("32x64" or (32, 64)), or 0 to leave it open'
+            f"size={size!r} is not the size of an image: give its side in pixels (64), "
+            'height x width ("32x64" or (32, 64)), or 0 to leave it open.'
         )
-    return sides if len(sides) == 2 else sides * 2
+    return sides[0], sides[-1]
 
 
 def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -94,19 +96,19 @@ def _opening(path):
     except _Refused:
         raise
     except (MemoryError, Image.DecompressionBombError):
-        problem = "is too large an image to be read: make it smaller or take it out"
-    except Exception as error:  # what a decoder raises at damage is nowhere said
+        problem = "is too large an image to be read: make it smaller, or take it out"
+    except Exception as error:  # which errors a decoder raises is not documented
         reason = getattr(error, "strerror", None)  # the system's own: no such file, not allowed
         if reason:
-            problem = f"cannot be read ({reason}): see to it or take it out"
+            problem = f"cannot be read ({reason}): repair it, or take it out"
         else:
-            problem = "is not an image that can be read: repair it or take it out"
+            problem = "is not an image that can be read: repair it, or take it out"
     else:
         return
-    raise _Refused(f"{path} {problem}")
+    raise _Refused(f"{path} {problem}.")
 
 
-def header(path) -> tuple[int, int, bool]:
+def header(path: str) -> tuple[int, int, bool]:
     """(height, width, is it grey) of the picture at `path`, upright; its pixels are not read.
 
     Raises ValueError, one sentence, where the file does not start as an image does, or does not
@@ -115,13 +117,13 @@ def header(path) -> tuple[int, int, bool]:
     with _opening(path) as image:
         _check_white(path, image)
         width, height = image.size
-        # A TIFF says its size upright. Where sides are equal or long no one needs to know.
+        # A TIFF gives its upright size. Equal or long sides need no look at the orientation.
         if height != width <= 64 >= height and image.format != "TIFF" and _orientation(image) > 4:
             width, height = height, width
         return height, width, _is_grey(image)
 
 
-def read(path, size: tuple[int, int], channels: int) -> np.ndarray:
+def read(path: str, size: tuple[int, int], channels: int) -> np.ndarray:
     """The picture at `path`, upright, cropped in the middle: uint8 (*size, channels).
 
     Raises ValueError, one sentence, if it cannot be read or does not say what is white.
@@ -133,15 +135,15 @@ def read(path, size: tuple[int, int], channels: int) -> np.ndarray:
             file.info["transparency"] *= {"L;2": 85, "L;4": 17}.get(file.tile[0][3], 1)
         file.load()
         image = _eight_bits(path, file)
-        # A TIFF was turned as it was loaded, and says nothing now.
+        # Pillow turned a TIFF when it loaded it, and removed the tag.
         turn = _TURNS.get(_orientation(file))
         image = image if turn is None else image.transpose(turn)
         if image.has_transparency_data:
-            # Where it is transparent, the page would be seen: white.
+            # Transparent pixels show the page behind them: white.
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         if image.mode != "L":
-            image = image.convert("RGB")  # from LAB there is no other way to grey
+            image = image.convert("RGB")  # LAB converts to grey only through RGB
         image = _fit(image.convert("L" if channels == 1 else "RGB"), size)
         return np.asarray(image).reshape(*size, channels)
 
@@ -149,9 +151,9 @@ def read(path, size: tuple[int, int], channels: int) -> np.ndarray:
 def _orientation(image) -> int:
     """As EXIF has it, 1 to 8; 1 where that cannot be read."""
     try:
-        # Of the base class: that of PNG would read the pixels.
+        # The base class's method: PNG's own would read the pixels.
         return Image.Image.getexif(image).get(0x0112, 1)
-    except Exception:  # damaged data beside the picture, which is whole
+    except Exception:  # the metadata is damaged, the picture is not
         return 1
 
 
@@ -166,12 +168,12 @@ def _is_grey(image) -> bool:
 
 def _check_white(path, image):
     """Refuse whole numbers of which nothing says what is white: with a sign, or of 32 bits."""
-    signed = getattr(image, "tag_v2", {}).get(339, (1,))[0] == 2  # how a TIFF says it
-    # Of the others with more than 16 bits, PNG and PPM have white at 65535.
+    signed = getattr(image, "tag_v2", {}).get(339, (1,))[0] == 2  # TIFF's tag for it
+    # Among the formats with more than 16 bits, only PNG and PPM have white at 65535.
     if signed or image.mode == "I" and image.format not in ("PNG", "PPM"):
         raise _Refused(
             f"{path} holds whole numbers that do not say what is white: "
-            "convert it to 8 or 16 bits or take it out"
+            "convert it to 8 or 16 bits, or take it out."
         )
 
 
@@ -189,9 +191,9 @@ def _eight_bits(path, image):
     else:
         raise _Refused(
             f"{path} holds numbers from {values.min():g} to {values.max():g}, where 0 is "
-            "black and 1 is white: convert it or take it out"
+            "black and 1 is white: convert it, or take it out."
         )
-    if tags.get(262) == 0:  # white is zero, which Pillow minds in 8 bits only
+    if tags.get(262) == 0:  # white is zero, which Pillow handles in 8 bits only
         levels = 255 - levels
     if "transparency" in image.info:
         levels[values == image.info["transparency"]] = 255

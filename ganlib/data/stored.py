@@ -63,12 +63,14 @@ def read(name: str) -> dict[str, np.ndarray]:
 
 
 def _read(name, file) -> dict[str, np.ndarray]:
-    advice = "move it away to have it fetched again, or put the right file there"
+    advice = "move it away to have it fetched again, or put the right file there."
     try:
         with np.load(file) as stored:
             arrays = _canonical({key: stored[key] for key in _ARRAYS})
     except PermissionError:
-        raise ValueError(f"{file} cannot be read: allow yourself to read it") from None
+        raise ValueError(
+            f"You have no permission to read {file}: give yourself that permission."
+        ) from None
     except cache.UNREADABLE:
         expected = STORED[name].digest
         raise ValueError(
@@ -119,26 +121,26 @@ def _difference(name, arrays) -> str | None:
 def _fetch(name, file) -> dict[str, np.ndarray]:
     """Download through Keras, which verifies its archive, and keep the arrays in `file`, if any."""
     timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(30)  # a silent network would otherwise be waited for without end
+    socket.setdefaulttimeout(30)  # do not wait for ever for a network that does not answer
     try:
         (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception
         raise FileNotFoundError(
             f"{name} {f'is not in {file.parent} and ' if file else ''}could not be downloaded "
             f"({first_line(error)}): {f'put {name}.npz there, or ' if file else ''}"
-            f"set GANLIB_DATA to the folder that holds {name}.npz (arrays {', '.join(_ARRAYS)})"
+            f"set GANLIB_DATA to the folder that holds {name}.npz (arrays {', '.join(_ARRAYS)})."
         ) from None
     finally:
         socket.setdefaulttimeout(timeout)
     arrays = _canonical(dict(zip(_ARRAYS, (x_train, y_train, x_test, y_test), strict=True)))
     problem = _difference(name, arrays)
     if problem:
-        raise ValueError(f"what Keras downloaded is not {name}: {problem}")
+        raise ValueError(f"What Keras downloaded is not {name}: {problem}.")
     if file:
         cache.save(file, **arrays)
     return arrays
 
 
-def first_line(error) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says, without its second line and those that follow."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

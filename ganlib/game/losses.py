@@ -27,7 +27,7 @@ class Loss:
     """
 
     paired = False
-    boundary = None
+    boundary: float | None = None
 
     def get_config(self):
         return vars(self)

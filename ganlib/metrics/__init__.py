@@ -1,7 +1,15 @@
 """How good are samples? Scores of images and features, however they were made."""
 
-from ganlib.metrics.features import Classifier, Inception, Untrained, extract, judge
-from ganlib.metrics.fid import Moments, frechet_distance
+from ganlib.metrics.features import (
+    Classifier,
+    Extractor,
+    Features,
+    Inception,
+    Untrained,
+    extract,
+    judge,
+)
+from ganlib.metrics.fid import frechet_distance
 from ganlib.metrics.isc import inception_score
 from ganlib.metrics.kid import kernel_distance
 from ganlib.metrics.modes import label_modes, mixture_modes, split_by_typeface
@@ -10,8 +18,9 @@ from ganlib.metrics.scores import score
 
 __all__ = [
     "Classifier",
+    "Extractor",
+    "Features",
     "Inception",
-    "Moments",
     "Untrained",
     "extract",
     "frechet_distance",

@@ -13,7 +13,9 @@ import hashlib
 import os
 import socket
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -24,7 +26,19 @@ from ganlib.data import cache
 from ganlib.metrics.inputs import array
 
 
-def judge(dataset, epochs=3, seed=0):
+class Extractor(Protocol):
+    """What has features of images, and their names for the record."""
+
+    name: str
+
+    def features(self, images: Any) -> np.ndarray:
+        """Features (N, F) of uint8 images (N, H, W, C)."""
+
+
+Features = Extractor | Callable[[np.ndarray], Any]
+
+
+def judge(dataset: data.Dataset, epochs: int = 3, seed: int = 0) -> "Classifier | Untrained":
     """What to compare images of this data set by: a `Classifier`, if it has classes.
 
     Without labels of two classes or more an `Untrained` network, which a printed line says.
@@ -76,9 +90,12 @@ def _hidden(image_shape, seed):
 class _Extractor:
     """What the networks share: `model` gives features of `_prepare(images)`, or more."""
 
+    name: str
+    model: keras.Model
+
     _batch_size = 512
 
-    def features(self, images):
+    def features(self, images: np.ndarray | data.ImageFolder) -> np.ndarray:
         """Features float32 (N, F) of uint8 images (N, H, W, C)."""
         return self._outputs(images)[0]
 
@@ -94,8 +111,8 @@ class _Extractor:
     def _prepare(self, images):
         if images.shape[1:] != self.model.input_shape[1:]:
             raise ValueError(
-                f"{self.name} is for images {self.model.input_shape[1:]}, "
-                f"these are {images.shape[1:]}."
+                f"The {self.name} takes images of shape {self.model.input_shape[1:]}, "
+                f"not {images.shape[1:]}."
             )
         return data.scale(images)
 
@@ -103,11 +120,13 @@ class _Extractor:
 class _Classifying(_Extractor):
     """The same of those whose `model` gives features and probabilities."""
 
-    def probabilities(self, images):
+    def probabilities(self, images: np.ndarray | data.ImageFolder) -> np.ndarray:
         """Class probabilities float32 (N, classes) of uint8 images (N, H, W, C)."""
         return self._outputs(images)[1]
 
-    def features_and_probabilities(self, images):
+    def features_and_probabilities(
+        self, images: np.ndarray | data.ImageFolder
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Both, in one pass. Raises ValueError if the images are not uint8 or of another shape."""
         features, probabilities = self._outputs(images)
         return features, probabilities
@@ -130,12 +149,12 @@ class Untrained(_Extractor):
 
     class_names = ()
 
-    def __init__(self, image_shape, seed=0):
+    def __init__(self, image_shape: tuple[int, ...], seed: int = 0) -> None:
         self.name = f"untrained network of {'x'.join(map(str, image_shape))}, seed={seed}"
         with _float32_channels_last():
             inputs, features = _hidden(tuple(image_shape), seed)
             self.model = keras.Model(inputs, [features])
-        self.model.trainable = False  # spares PyTorch the notes for a gradient
+        self.model.trainable = False  # PyTorch then keeps nothing for a gradient
 
 
 class Classifier(_Classifying):
@@ -164,7 +183,7 @@ class Classifier(_Classifying):
 
     _VERSION = 1  # part of the cache's key: raise it when the network or its training changes
 
-    def __init__(self, dataset, epochs=3, seed=0):
+    def __init__(self, dataset: data.Dataset, epochs: int = 3, seed: int = 0) -> None:
         if dataset.labels is None:
             raise ValueError(f"A classifier needs labels, and {dataset} has none.")
         there = set(dataset.labels.tolist())
@@ -228,9 +247,9 @@ class Inception(_Classifying):
     name = "InceptionV3 (Keras, ImageNet)"
     _batch_size = 32
 
-    def __init__(self):
+    def __init__(self) -> None:
         timeout = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(30)  # a silent network would otherwise be waited for without end
+        socket.setdefaulttimeout(30)  # do not wait for ever for a network that does not answer
         try:
             with _float32_channels_last():
                 network = keras.applications.InceptionV3()
@@ -250,16 +269,16 @@ class Inception(_Classifying):
 
     def _prepare(self, images):
         if images.shape[-1] not in (1, 3):
-            raise ValueError(
-                f"Inception sees grey or colour, 1 or 3 channels: not {images.shape[1:]}."
-            )
+            raise ValueError(f"Inception takes images of 1 or 3 channels, not {images.shape[1:]}.")
         colour = np.broadcast_to(images, (*images.shape[:-1], 3))
         return ops.image.resize(
             data.scale(colour), (299, 299), antialias=True, data_format="channels_last"
         )
 
 
-def extract(extractor, images):
+def extract(
+    extractor: Features, images: np.ndarray | data.ImageFolder
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Features of images, whatever they are to come from.
 
     Args:
@@ -275,7 +294,7 @@ def extract(extractor, images):
     """
     if hasattr(extractor, "features_and_probabilities"):
         return extractor.features_and_probabilities(images)
-    function = getattr(extractor, "features", extractor)
+    function: Any = getattr(extractor, "features", extractor)
     return _in_batches(lambda batch: [function(batch)], images, 512)[0], None
 
 
@@ -289,6 +308,6 @@ def _in_batches(function, images, size):
             "ganlib.data.to_uint8 converts floats in [-1, 1]."
         )
     parts = (function(images[start : start + size]) for start in range(0, len(images), size))
-    # To NumPy batch by batch: a tensor of PyTorch's would hold on to all that led to it.
+    # To NumPy batch by batch: a PyTorch tensor would keep in memory everything it came from.
     arrays = [list(map(array, part)) for part in parts]
     return [np.concatenate(column) for column in zip(*arrays, strict=True)]

@@ -1,9 +1,12 @@
 """What the metrics demand of features, and how they walk through them."""
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def array(numbers):
+def array(numbers: ArrayLike) -> np.ndarray:
     """A NumPy array of what is one, or a tensor of any backend, or nested lists.
 
     Raises:
@@ -19,13 +22,13 @@ def array(numbers):
         found = np.empty((), object)
     if not np.can_cast(found.dtype, np.float64, "same_kind") or found.dtype.kind == "m":
         raise ValueError(
-            f"An array of real numbers is needed, or a tensor: not {type(numbers).__name__}"
+            f"An array or a tensor of real numbers is needed, not {type(numbers).__name__}"
             f"{f' of {found.dtype}' if isinstance(numbers, np.ndarray) else ''}."
         )
     return found
 
 
-def table(features):
+def table(features: ArrayLike) -> np.ndarray:
     """Return `features` as an array (N, F). Raises ValueError if they are not that."""
     features = array(features)
     if features.ndim != 2:
@@ -35,7 +38,7 @@ def table(features):
     return features
 
 
-def checked(features, least=1):
+def checked(features: ArrayLike, least: int = 1) -> np.ndarray:
     """Return `features` as an array (N, F) of finite numbers with N at least `least`.
 
     Raises:
@@ -49,14 +52,16 @@ def checked(features, least=1):
     return features
 
 
-def pair(real_features, fake_features, least=2):
+def pair(
+    real_features: ArrayLike, fake_features: ArrayLike, least: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
     """Return both sets of features, checked, with rows of the same length."""
     real, fake = checked(real_features, least), checked(fake_features, least)
     same_length(real.shape, fake.shape)
     return real, fake
 
 
-def same_length(real_shape, fake_shape):
+def same_length(real_shape: tuple[int, ...], fake_shape: tuple[int, ...]) -> None:
     """Raise ValueError if features of these shapes (N, F) and (M, F) differ in F."""
     if real_shape[1] != fake_shape[1]:
         raise ValueError(
@@ -65,7 +70,9 @@ def same_length(real_shape, fake_shape):
         )
 
 
-def blocks(features, start=0, size=512):
+def blocks(
+    features: np.ndarray, start: int = 0, size: int = 512
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield the rows of `features` from `start` on by blocks: (slice, float64 (size, F)).
 
     A table of all pairs of samples is then worked through in squares of `size` by `size`: the

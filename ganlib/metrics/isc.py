@@ -1,12 +1,13 @@
 """The Inception Score (Salimans et al. 2016)."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from ganlib.metrics.inputs import array
 
 
-def inception_score(probabilities):
+def inception_score(probabilities: ArrayLike) -> float:
     """How sure a classifier is of each sample, and how varied its answers are.
 
     `exp(E_x KL(p(y|x) || p(y))) = exp(H(E_x p(y|x)) - E_x H(p(y|x)))`, H being the entropy
@@ -30,6 +31,6 @@ def inception_score(probabilities):
         raise ValueError(
             "Probabilities form a table (N, classes), none negative, in which each row sums to one."
         )
-    p = p / p.sum(axis=1, keepdims=True)  # float32 sums to one only nearly
+    p = p / p.sum(axis=1, keepdims=True)  # in float32 they sum to one only nearly
     information = entr(p.mean(axis=0)).sum() - entr(p).sum(axis=1).mean()
     return float(np.clip(np.exp(information), 1, p.shape[1]))

@@ -1,11 +1,12 @@
 """The kernel distance between feature sets (Binkowski et al. 2018)."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganlib.metrics.inputs import blocks, pair
 
 
-def kernel_distance(real_features, fake_features):
+def kernel_distance(real_features: ArrayLike, fake_features: ArrayLike) -> tuple[float, float]:
     """Squared maximum mean discrepancy with a cubic kernel, unbiased, and its standard error.
 
     `E k(x, x') + E k(y, y') - 2 E k(x, y)` with `k(x, y) = (x.y / F + 1)^3` for two different real
@@ -53,7 +54,7 @@ def kernel_distance(real_features, fake_features):
         + 2 * interaction(fake_squares / (m * (m - 1)), yy, yy) / (m * (m - 1))
         + 4 * interaction(cross_squares / (n * m), xy, yx) / (n * m)
     )
-    # The witnesses are means over samples too: that adds twice the second part to their variance.
+    # The witnesses are themselves means over samples, which adds twice the second part.
     first = 4 * (xx - xy).var(ddof=1) / n + 4 * (yy - yx).var(ddof=1) / m - 2 * second
     return float(value), float(np.sqrt(max(0.0, second) + max(0.0, first)))
 

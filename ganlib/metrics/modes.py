@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 from scipy.special import rel_entr
 
+from ganlib.data import Dataset, Mixture
 from ganlib.metrics.inputs import array, blocks, checked
 
 
-def mixture_modes(samples, mixture, within=3.0):
+def mixture_modes(samples: ArrayLike, mixture: Mixture, within: float = 3.0) -> dict[str, float]:
     """Modes of a mixture of Gaussians that samples reach.
 
     A sample belongs to the mode whose centre is nearest, in standard deviations of that mode, and
@@ -46,7 +48,7 @@ def mixture_modes(samples, mixture, within=3.0):
     }
 
 
-def label_modes(labels, frequencies):
+def label_modes(labels: ArrayLike, frequencies: ArrayLike) -> dict[str, float]:
     """Classes that samples reach, and how their frequencies differ from those expected.
 
     The reverse divergence is `KL(q || p) = sum_c q_c log(q_c / p_c)`, in nats, for the classes'
@@ -74,10 +76,10 @@ def label_modes(labels, frequencies):
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
             f"{classes} frequencies expect labels from 0 to {classes - 1}, "
-            f"these go from {labels.min()} to {labels.max()}."
+            f"not from {labels.min()} to {labels.max()}."
         )
     if not (frequencies.min() >= 0 and 0 < frequencies.sum() < np.inf):
-        raise ValueError("Frequencies are not negative, and not all zero.")
+        raise ValueError("Frequencies must not be negative, and not all zero.")
     counts = np.bincount(labels, minlength=classes)
     missing = np.flatnonzero((counts > 0) & (frequencies == 0))
     if len(missing):
@@ -89,7 +91,7 @@ def label_modes(labels, frequencies):
     return {"modes": int(np.count_nonzero(counts)), "reverse_kl": float(max(0.0, divergence))}
 
 
-def split_by_typeface(dataset):
+def split_by_typeface(dataset: Dataset) -> Dataset:
     """Make each pair of class and typeface a class of its own: 180 for "glyphs".
 
     Args:
@@ -101,7 +103,7 @@ def split_by_typeface(dataset):
     Raises:
         ValueError: the typefaces are not known.
     """
-    if dataset.typefaces is None:
+    if dataset.labels is None or dataset.typefaces is None:
         raise ValueError(f'The typefaces of {dataset} are not known; those of "glyphs" are.')
     return replace(
         dataset,

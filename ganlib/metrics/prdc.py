@@ -1,11 +1,12 @@
 """Fidelity and diversity apart: precision and recall, density and coverage."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganlib.metrics.inputs import blocks, pair
 
 
-def prdc(real_features, fake_features, k=5):
+def prdc(real_features: ArrayLike, fake_features: ArrayLike, k: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage of fake features, by nearest neighbours.
 
     Let the ball of a sample reach to its k-th nearest neighbour in its own set.
@@ -97,7 +98,7 @@ def _squared_distances(a, b, same=False):
     ones = np.ones_like
     squares = np.c_[a, first, ones(first)] @ np.c_[-2 * b, ones(second), second].T
     if same:
-        np.fill_diagonal(squares, np.inf)  # nobody is a neighbour of himself
+        np.fill_diagonal(squares, np.inf)  # a sample is not its own neighbour
     if squares.min() < 1e-6 * (first.max() + second.max()):
         close = (squares < 1e-6 * np.add.outer(first, second)).any(axis=1)
         for i in np.flatnonzero(close):

@@ -1,10 +1,12 @@
 """All scores of a set of samples at once."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 
-from ganlib.metrics.features import extract
+from ganlib.data import Dataset
+from ganlib.metrics.features import Features, extract
 from ganlib.metrics.fid import frechet_distance
 from ganlib.metrics.inputs import same_length, table
 from ganlib.metrics.isc import inception_score
@@ -13,7 +15,12 @@ from ganlib.metrics.modes import label_modes
 from ganlib.metrics.prdc import prdc
 
 
-def score(real, fake, features, seed=None):
+def score(
+    real: np.ndarray | Dataset,
+    fake: np.ndarray | Dataset,
+    features: Features,
+    seed: int | None = None,
+) -> dict[str, Any]:
     """Score fake images against real ones: what a run writes into `metrics.json`.
 
     A score that cannot be computed, such as those of neighbours among five images, is absent.
@@ -38,7 +45,7 @@ def score(real, fake, features, seed=None):
         ValueError: images that are not uint8 or not the extractor's shape, features that form no
             tables of one width.
     """
-    real, fake = (getattr(images, "images", images) for images in (real, fake))
+    real, fake = (x.images if isinstance(x, Dataset) else x for x in (real, fake))
     (real_features, real_classes), (fake_features, fake_classes) = (
         extract(features, images) for images in (real, fake)
     )

@@ -40,21 +40,21 @@ CHANNELS = {
 CHUNK = 20  # latents of a block in the paper: 120 for 128 pixels, 140 for 256
 
 
-def nearest(size):
+def nearest(size: tuple[int, int]) -> tuple[int, int]:
     """The (height, width) nearest to `size` that BigGAN can make, as in `dcgan.nearest`; `size`
     itself if it can: (32, 48) for (45, 60), (28, 28) for anything smaller."""
     return closest(size, {side: 2 ** (len(maps) - 1) for side, maps in CHANNELS.items()})
 
 
 def generator(
-    image_shape,
-    classes,
-    latent_dim=None,
-    width=96,
-    embedding_dim=128,
-    attention=None,
-    initializer="orthogonal",
-):
+    image_shape: tuple[int, int, int],
+    classes: int,
+    latent_dim: int | None = None,
+    width: int = 96,
+    embedding_dim: int = 128,
+    attention: int | None = None,
+    initializer: str | keras.initializers.Initializer = "orthogonal",
+) -> keras.Model:
     """[latents (N, latent_dim), labels (N,)] -> images (N, *image_shape), float32 in [-1, 1].
 
     Args:
@@ -104,7 +104,13 @@ def generator(
     return keras.Model([latents, labels], x, name="generator")
 
 
-def discriminator(image_shape, classes, width=96, attention=None, initializer="orthogonal"):
+def discriminator(
+    image_shape: tuple[int, int, int],
+    classes: int,
+    width: int = 96,
+    attention: int | None = None,
+    initializer: str | keras.initializers.Initializer = "orthogonal",
+) -> keras.Model:
     """[images (N, *image_shape), labels (N,)] -> logits (N, 1). Arguments as for `generator`.
 
     By default attention sees maps of 64 pixels, or half the image's side where that is less.

@@ -12,6 +12,7 @@ which images of any other are to be resized.
 """
 
 import math
+from collections.abc import Callable
 
 import keras
 from keras import layers
@@ -26,7 +27,12 @@ def _normal():
     return keras.initializers.RandomNormal(stddev=0.02)
 
 
-def generator(image_shape, latent_dim=64, width=32, classes=None):
+def generator(
+    image_shape: tuple[int, int, int],
+    latent_dim: int = 64,
+    width: int = 32,
+    classes: int | None = None,
+) -> keras.Model:
     """Latents (N, latent_dim) -> images (N, *image_shape), float32 in [-1, 1].
 
     With `classes` it takes [latents, labels (N,)]; the labels join the latents, one-hot.
@@ -65,7 +71,12 @@ def generator(image_shape, latent_dim=64, width=32, classes=None):
     return keras.Model(inputs, x, name="generator")
 
 
-def discriminator(image_shape, width=32, classes=None, norm="batch"):
+def discriminator(
+    image_shape: tuple[int, int, int],
+    width: int = 32,
+    classes: int | None = None,
+    norm: str | None = "batch",
+) -> keras.Model:
     """Images (N, *image_shape), float32 in [-1, 1] -> logits (N, 1).
 
     With `classes` it takes [images, labels (N,)]; the labels join the images as planes, one-hot.
@@ -78,7 +89,7 @@ def discriminator(image_shape, width=32, classes=None, norm="batch"):
             "spectral" is of every kernel instead (Miyato et al. 2018). With these, or with None, a
             gradient penalty is possible.
     """
-    norms = {
+    norms: dict[str | None, Callable] = {
         "batch": lambda: layers.BatchNormalization(**BATCH_NORM),
         "layer": lambda: layers.GroupNormalization(1, epsilon=1e-5),
         "instance": lambda: layers.GroupNormalization(-1, epsilon=1e-5),

@@ -11,15 +11,20 @@ one of these is made of. Weights start orthogonal (Saxe et al. 2014; Brock et al
 biases at zero.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
+
+from ganlib.types import Shape, Tensor
 
 # In a short training the moving statistics of Keras's default, 0.99, would lag behind the weights.
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
 
 
-def matrix(layer):
+def matrix(layer: layers.Layer) -> Tensor:
     """The kernel of a Dense, Conv, ConvTranspose or Embedding layer as a matrix (inputs, outputs).
 
     A convolution's inputs are the numbers that one application of its kernel sees; a column of the
@@ -54,12 +59,12 @@ class SpectralNormalization(layers.Wrapper):
         ValueError: the layer has no kernel.
     """
 
-    def __init__(self, layer, **kwargs):
+    def __init__(self, layer: layers.Layer, **kwargs: Any) -> None:
         # In mixed precision the wrapped layer casts for itself; its kernel is divided in float32.
         super().__init__(layer, **{**kwargs, "dtype": "float32"})
         self.autocast = False
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Build the wrapped layer, and a random `u` for it."""
         super().build(input_shape)
         if not hasattr(self.layer, "kernel") and not isinstance(self.layer, layers.Embedding):
@@ -75,7 +80,7 @@ class SpectralNormalization(layers.Wrapper):
             aggregation="only_first_replica",  # all of them compute the same
         )
 
-    def sigma(self, training=False):
+    def sigma(self, training: bool = False) -> Tensor:
         """The estimate of the largest singular value, a scalar; in training `u` takes its step."""
         weights = matrix(self.layer)
         constant = ops.stop_gradient(weights)
@@ -86,7 +91,7 @@ class SpectralNormalization(layers.Wrapper):
             self.u.assign(u)
         return ops.sum(v * ops.matmul(weights, u))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         sigma = ops.maximum(self.sigma(training), 1e-12)
         kernel = _kernel(self.layer)
         # The scope replaces the kernel while the layer computes. On JAX a scope hides the one
@@ -95,7 +100,7 @@ class SpectralNormalization(layers.Wrapper):
         with keras.StatelessScope([*values, (kernel, kernel.value / sigma)]):
             return self.layer(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """That of the wrapped layer."""
         return self.layer.compute_output_shape(input_shape)
 
@@ -117,21 +122,21 @@ class JoinLabels(layers.Layer):
     2014).
     """
 
-    def __init__(self, classes, **kwargs):
+    def __init__(self, classes: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.classes = classes
 
-    def call(self, x, labels):
+    def call(self, x: Tensor, labels: Tensor) -> Tensor:
         hot = ops.one_hot(labels, self.classes, dtype=x.dtype)
         if len(x.shape) == 4:
             hot = hot[:, None, None, :] * ops.ones_like(x[..., :1])
         return ops.concatenate([x, hot], axis=-1)
 
-    def compute_output_shape(self, x_shape, labels_shape):
+    def compute_output_shape(self, x_shape: Shape, labels_shape: Shape) -> Shape:
         """That of `x`, with `classes` more channels."""
         return (*x_shape[:-1], x_shape[-1] + self.classes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "classes": self.classes}
 
 
@@ -149,7 +154,14 @@ class ConditionalBatchNormalization(layers.Layer):
         momentum, epsilon: batch norm's.
     """
 
-    def __init__(self, classes=None, spectral_norm=False, momentum=0.9, epsilon=1e-5, **kwargs):
+    def __init__(
+        self,
+        classes: int | None = None,
+        spectral_norm: bool = False,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.classes, self.spectral_norm = classes, spectral_norm
         self.momentum, self.epsilon = momentum, epsilon
@@ -157,7 +169,7 @@ class ConditionalBatchNormalization(layers.Layer):
             momentum=momentum, epsilon=epsilon, center=False, scale=False, dtype=self.dtype_policy
         )
 
-    def build(self, x_shape, condition_shape):
+    def build(self, x_shape: Shape, condition_shape: Shape) -> None:
         """Make the two maps from the condition to the channels of `x`."""
         self.normalise.build(x_shape)
         channels = x_shape[-1]
@@ -172,17 +184,17 @@ class ConditionalBatchNormalization(layers.Layer):
             setattr(self, name, _spectral(to_channels, self.spectral_norm))
             getattr(self, name).build(condition_shape)
 
-    def call(self, x, condition):
+    def call(self, x: Tensor, condition: Tensor) -> Tensor:
         channelwise = (-1, *[1] * (len(x.shape) - 2), x.shape[-1])
         gain = ops.reshape(self.gain(condition), channelwise)
         bias = ops.reshape(self.bias(condition), channelwise)
         return self.normalise(x) * (1 + gain) + bias
 
-    def compute_output_shape(self, x_shape, condition_shape):
+    def compute_output_shape(self, x_shape: Shape, condition_shape: Shape) -> Shape:
         """That of `x`."""
         return x_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("classes", "spectral_norm", "momentum", "epsilon")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -198,12 +210,12 @@ class MinibatchStdDev(layers.Layer):
     batch, as with batch norm.
     """
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         values = ops.cast(x, "float32")  # squares of small differences are lost in half precision
         deviation = ops.mean(ops.sqrt(ops.var(values, axis=0) + 1e-8))
         return ops.concatenate([x, ops.zeros_like(x[..., :1]) + ops.cast(deviation, x.dtype)], -1)
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: Shape) -> Shape:
         """That of `x`, with one more channel."""
         return (*x_shape[:-1], x_shape[-1] + 1)
 
@@ -217,12 +229,12 @@ class SelfAttention(layers.Layer):
     pooling. The gain starts at 0, so that a network first learns what is near (equation 3).
     """
 
-    def __init__(self, spectral_norm=False, **kwargs):
+    def __init__(self, spectral_norm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spectral_norm = spectral_norm
         self.pool = layers.MaxPooling2D(dtype=self.dtype_policy)
 
-    def build(self, x_shape):
+    def build(self, x_shape: Shape) -> None:
         """Make the four convolutions."""
         channels = x_shape[-1]
         inner = {"queries": channels // 8, "keys": channels // 8, "values": channels // 2}
@@ -239,7 +251,7 @@ class SelfAttention(layers.Layer):
             getattr(self, name).build((*x_shape[:-1], channels if name in inner else channels // 2))
         self.gain = self.add_weight(shape=(), initializer="zeros", name="gain")
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         def flat(maps):
             return ops.reshape(maps, (-1, maps.shape[1] * maps.shape[2], maps.shape[3]))
 
@@ -250,11 +262,11 @@ class SelfAttention(layers.Layer):
         gathered = ops.reshape(gathered, (-1, *x.shape[1:3], gathered.shape[-1]))
         return x + self.gain * self.outputs(gathered)
 
-    def compute_output_shape(self, x_shape):
+    def compute_output_shape(self, x_shape: Shape) -> Shape:
         """That of `x`."""
         return x_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "spectral_norm": self.spectral_norm}
 
 
@@ -266,11 +278,11 @@ class Projection(layers.Layer):
     the second term how the image fits its class.
     """
 
-    def __init__(self, classes, spectral_norm=False, **kwargs):
+    def __init__(self, classes: int, spectral_norm: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.classes, self.spectral_norm = classes, spectral_norm
 
-    def build(self, h_shape, labels_shape):
+    def build(self, h_shape: Shape, labels_shape: Shape) -> None:
         """Make the linear map and the embedding."""
         psi = layers.Dense(1, kernel_initializer="orthogonal", name="psi", dtype=self.dtype_policy)
         embedding = layers.Embedding(
@@ -281,14 +293,14 @@ class Projection(layers.Layer):
         self.psi.build(h_shape)
         self.embedding.build(labels_shape)
 
-    def call(self, h, labels):
+    def call(self, h: Tensor, labels: Tensor) -> Tensor:
         return self.psi(h) + ops.sum(self.embedding(labels) * h, axis=-1, keepdims=True)
 
-    def compute_output_shape(self, h_shape, labels_shape):
+    def compute_output_shape(self, h_shape: Shape, labels_shape: Shape) -> Shape:
         """(N, 1)."""
         return (h_shape[0], 1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "classes": self.classes,
@@ -296,7 +308,7 @@ class Projection(layers.Layer):
         }
 
 
-def classes(model):
+def classes(model: keras.Model) -> int | None:
     """How many classes the labels that a model takes may have, or None if no layer says.
 
     `Embedding` and `JoinLabels` do, also inside of other layers.
@@ -309,7 +321,9 @@ def classes(model):
     return min(known, default=None)
 
 
-def standing_statistics(generator, inputs, batch_size=64):
+def standing_statistics(
+    generator: keras.Model, inputs: np.ndarray | Sequence[np.ndarray], batch_size: int = 64
+) -> None:
     """Set every batch norm's moving statistics to their mean over many batches (Brock et al. 2019,
     section 4.1, "standing statistics").
 
@@ -329,7 +343,7 @@ def standing_statistics(generator, inputs, batch_size=64):
     try:
         for i, part in enumerate(zip(*(np.array_split(x, parts) for x in inputs), strict=True)):
             for norm in norms:
-                # The mean of i + 1 batches from that of i. A frozen batch norm would not look.
+                # The mean of i + 1 batches from that of i. A frozen batch norm would not update it.
                 norm.momentum, norm.trainable = i / (i + 1), True
             generator(list(part) if len(part) > 1 else part[0], training=True)
     finally:

@@ -1,14 +1,19 @@
 """Fully connected networks, for points in the plane and for small images."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers
 
 
 def generator(
-    output_shape, latent_dim=16, units=(128, 128), activation="relu", output_activation=None
-):
+    output_shape: tuple[int, ...],
+    latent_dim: int = 16,
+    units: Sequence[int] = (128, 128),
+    activation: str | Callable = "relu",
+    output_activation: str | Callable | None = None,
+) -> keras.Model:
     """Latents (N, latent_dim) -> samples (N, *output_shape), float32.
 
     Args:
@@ -30,7 +35,11 @@ def generator(
     )
 
 
-def discriminator(input_shape, units=(128, 128), activation="leaky_relu"):
+def discriminator(
+    input_shape: tuple[int, ...],
+    units: Sequence[int] = (128, 128),
+    activation: str | Callable = "leaky_relu",
+) -> keras.Model:
     """Samples (N, *input_shape) -> logits (N, 1), float32. Arguments as for `generator`."""
     return keras.Sequential(
         [

@@ -14,6 +14,7 @@ The images have the sizes that `dcgan` makes, square or not: `nearest` is the sa
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers
@@ -26,11 +27,17 @@ from ganlib.models.layers import (
     SpectralNormalization,
 )
 from ganlib.models.sizes import doublings, nearest
+from ganlib.types import Tensor
 
 __all__ = ["discriminator", "generator", "nearest"]
 
 
-def up_block(x, width, normalise, conv):
+def up_block(
+    x: Tensor,
+    width: int,
+    normalise: Callable[[Tensor], Tensor],
+    conv: Callable[[int, int], Callable],
+) -> Tensor:
     """Double a feature map: the block of He et al. (2016) with upsampling before both of its ways.
 
     Args:
@@ -38,8 +45,8 @@ def up_block(x, width, normalise, conv):
         normalise: function of a feature map, a batch norm, called twice.
         conv: `conv(width, size)` makes a convolution that keeps height and width.
     """
-    # The nearest neighbours' 1x1 convolution is the convolution's nearest neighbours, for a
-    # quarter of the price.
+    # A 1x1 convolution before the upsampling gives the same as one after it, for a quarter of the
+    # cost.
     shortcut = layers.UpSampling2D()(conv(width, 1)(x))
     x = layers.Activation("relu")(normalise(x))
     x = conv(width, 3)(layers.UpSampling2D()(x))
@@ -47,7 +54,14 @@ def up_block(x, width, normalise, conv):
     return layers.Add()([conv(width, 3)(x), shortcut])
 
 
-def down_block(x, width, conv, halve=True, project=True, first=False):
+def down_block(
+    x: Tensor,
+    width: int,
+    conv: Callable[[int, int], Callable],
+    halve: bool = True,
+    project: bool = True,
+    first: bool = False,
+) -> Tensor:
     """The discriminator's block, without norm; arguments as for `up_block`.
 
     Args:
@@ -68,13 +82,13 @@ def down_block(x, width, conv, halve=True, project=True, first=False):
 
 
 def generator(
-    image_shape=(32, 32, 3),
-    latent_dim=128,
-    width=256,
-    classes=None,
-    attention=None,
-    spectral_norm=False,
-):
+    image_shape: tuple[int, int, int] = (32, 32, 3),
+    latent_dim: int = 128,
+    width: int = 256,
+    classes: int | None = None,
+    attention: int | None = None,
+    spectral_norm: bool = False,
+) -> keras.Model:
     """Latents (N, latent_dim) -> images (N, *image_shape), float32 in [-1, 1].
 
     With `classes` it takes [latents, labels (N,)], and the labels condition the batch norms of the
@@ -116,7 +130,12 @@ def generator(
     return keras.Model(inputs, x, name="generator")
 
 
-def discriminator(image_shape=(32, 32, 3), width=128, classes=None, attention=None):
+def discriminator(
+    image_shape: tuple[int, int, int] = (32, 32, 3),
+    width: int = 128,
+    classes: int | None = None,
+    attention: int | None = None,
+) -> keras.Model:
     """Images (N, *image_shape), float32 in [-1, 1] -> logits (N, 1), all kernels normalised.
 
     Two blocks halve the image, two more keep its size. With `classes` it takes
@@ -138,14 +157,14 @@ def discriminator(image_shape=(32, 32, 3), width=128, classes=None, attention=No
     return keras.Model([inputs, labels], logits, name="discriminator")
 
 
-def sum_pooling(x):
+def sum_pooling(x: Tensor) -> Tensor:
     """ReLU, then the sum over the places of a feature map (N, H, W, C): (N, C)."""
     # In float32, since a sum over many places would leave half precision's range.
     x = layers.Activation("relu", dtype="float32")(x)
     return keras.ops.sum(x, axis=(1, 2))
 
 
-def check_attention(side, sides):
+def check_attention(side: int | None, sides: Sequence[int]) -> None:
     """Raise a ValueError unless self-attention goes to a map with one of these shorter sides, or
     nowhere."""
     if side and side not in sides:

@@ -1,7 +1,7 @@
 """Which sizes of images come from a small map that doubles, and which of them is the nearest."""
 
 
-def doublings(size):
+def doublings(size: tuple[int, int]) -> int:
     """How often a map with a shorter side of 4 to 7 pixels doubles to reach `size`, (height,
     width): `doublings((28, 28)) == doublings((28, 44)) == 2`.
 
@@ -20,7 +20,7 @@ def doublings(size):
     return steps
 
 
-def nearest(size):
+def nearest(size: tuple[int, int]) -> tuple[int, int]:
     """The (height, width) nearest to `size` that such a map doubles to; `size` itself if one does.
 
     That is the one `closest` finds: (28, 44) for (30, 45), (8, 8) for anything smaller.
@@ -29,7 +29,7 @@ def nearest(size):
     return closest(size, {m << i: 1 << i for i in range(1, most) for m in (4, 5, 6, 7)})
 
 
-def closest(size, units):
+def closest(size: tuple[int, int], units: dict[int, int]) -> tuple[int, int]:
     """The nearest (height, width) whose shorter side is one of `units`, and the longer a multiple
     of its value there.
 

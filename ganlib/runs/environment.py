@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
 class Screen:
@@ -18,8 +18,8 @@ class Screen:
     of the pipe has gone, the disk of the log is full or there is no stream at all, is lost.
     """
 
-    def __init__(self, stream):
-        self.stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream: Any = stream
 
     def __getattr__(self, name):
         return getattr(self.stream, name)
@@ -69,7 +69,7 @@ def screens() -> Iterator[None]:
             try:
                 if stream is not None:
                     stream.flush()
-            except (OSError, ValueError):  # Python would try again as it ends, and exit with 120
+            except (OSError, ValueError):  # Python would try again at its end, and exit with 120
                 with contextlib.suppress(OSError, ValueError):
                     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -1,7 +1,8 @@
 """What an image chapter leaves behind when it is given a folder.
 
 `ready` comes before the training, `save` after it and before anything is scored, `record` with each
-score. With `output_dir=""` they do nothing. Every file is written whole or not at all.
+score. With `output_dir=""` they do nothing. Every file is written whole or not at all. `committed`
+reads what an earlier run left beside the notebook.
 """
 
 import contextlib
@@ -10,17 +11,18 @@ import math
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ganlib.checks import say
 from ganlib.files import whole
 
-# Folders whose metrics.json is this run's; in others it is an older one's.
+# Folders whose metrics.json this run began; in any other folder it is an older run's.
 _begun: set[Path] = set()
 
 
-def ready(output_dir) -> None:
+def ready(output_dir: str | os.PathLike[str]) -> None:
     """Make the folder and write a little into it, so that one that takes nothing is known early.
 
     Raises:
@@ -42,7 +44,12 @@ def ready(output_dir) -> None:
     _begun.discard(folder)
 
 
-def save(output_dir, generator, images, labels=None) -> None:
+def save(
+    output_dir: str | os.PathLike[str],
+    generator: Any,
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+) -> None:
     """Write `samples.npz`, `samples.png` and `generator.keras` into the folder, over older ones.
 
     A generator that Keras cannot save, such as one without `get_config`, leaves its weights in
@@ -57,7 +64,9 @@ def save(output_dir, generator, images, labels=None) -> None:
         return
     folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {"images": images} if labels is None else {"images": images, "labels": labels}
+    arrays: dict[str, Any] = {"images": images}
+    if labels is not None:
+        arrays["labels"] = labels
     with whole(folder / "samples.npz") as part:
         np.savez_compressed(part, **arrays)
     with whole(folder / "samples.png") as part:
@@ -65,7 +74,7 @@ def save(output_dir, generator, images, labels=None) -> None:
     _save_generator(folder, generator)
 
 
-def record(output_dir, **measured) -> None:
+def record(output_dir: str | os.PathLike[str], **measured: Any) -> None:
     """Write what was measured into `metrics.json`, beside what this run recorded before.
 
     Args:
@@ -77,21 +86,37 @@ def record(output_dir, **measured) -> None:
         return
     folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    file, before = folder / "metrics.json", {}
-    if folder in _begun:
-        with contextlib.suppress(OSError, ValueError):
-            before = json.loads(file.read_text(encoding="utf-8"))
+    file = folder / "metrics.json"
+    before = read_json(file) if folder in _begun else {}
     text = json.dumps(before | plain(measured), indent=2, sort_keys=True, allow_nan=False)
     with whole(file) as part:
         part.write_text(text + "\n", encoding="utf-8")
     _begun.add(folder)
 
 
+def committed(name: str) -> dict[str, Any]:
+    """What a run left in `results/NAME`: its `metrics.json`, and as "run" its `run.json`.
+
+    Empty where the notebook has no such folder beside it, as on Colab.
+    """
+    folder = Path("results", name)
+    metrics = read_json(folder / "metrics.json")
+    return metrics and metrics | {"run": read_json(folder / "run.json")}
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """What a file holds; nothing if it is missing, damaged or no dict."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
 def _folder(output_dir) -> Path:
     return Path(os.path.expanduser(output_dir)).absolute()
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """`value` as JSON can hold it: see `record`."""
     if hasattr(value, "detach"):  # a PyTorch tensor that carries a gradient, or lies on a GPU
         value = value.detach().cpu()

@@ -42,7 +42,7 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
         raise FileNotFoundError(f"There is no notebook {os.path.abspath(notebook)}.")
     try:
         cells = nbformat.read(notebook, as_version=4).cells
-    except Exception:  # nbformat has a type of its own for each way a file can be wrong
+    except Exception:  # nbformat raises a different type for each kind of damage
         raise ValueError(f"{notebook} is not a notebook that Jupyter can read.") from None
     sources = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if not sources:
@@ -103,9 +103,9 @@ def check_data(notebook: Path, given: dict[str, Any]) -> None:
     places = [home / os.path.expanduser(name) for home in (notebook.absolute().parent, Path.cwd())]
     if name in DATA_SETS or name and any(map(os.path.exists, places)):
         return
-    tried = f": neither {places[0]} nor {places[1]} is there" if name else ""
+    tried = f", whether {places[0]} or {places[1]}" if name else ""
     raise ValueError(
-        f"dataset={name!r} is no data set ({', '.join(DATA_SETS)}) and no folder of images{tried}."
+        f"dataset={name!r} is neither a data set ({', '.join(DATA_SETS)}) nor a folder{tried}."
     )
 
 
@@ -113,7 +113,7 @@ def _numbers(node: ast.expr) -> dict[str, float]:
     """The entries of `{"name": 1}` or `dict(name=1)` that are literal numbers."""
     match node:
         case ast.Dict(keys, values):
-            entries = list(zip(keys, values, strict=True))
+            entries = [(k, v) for k, v in zip(keys, values, strict=True) if k]
         case ast.Call(ast.Name("dict"), [], keywords):
             entries = [(ast.Constant(keyword.arg), keyword.value) for keyword in keywords]
         case _:
@@ -207,7 +207,8 @@ def check_parameters(parameters: dict[str, Parameter], given: dict[str, Any]) ->
         try:
             checked[name] = convert(value, kind) if kind else value
         except (ValueError, OverflowError):
-            raise ValueError(f"{name} must be {KINDS[kind]} ({kind}), not {value!r}.") from None
+            wanted = f"{KINDS[kind]} ({kind})" if kind else "something else"
+            raise ValueError(f"{name} must be {wanted}, not {value!r}.") from None
         if problem := _out_of_bounds(name, checked[name], parameters[name]):
             raise ValueError(problem)
     return checked
@@ -216,6 +217,8 @@ def check_parameters(parameters: dict[str, Parameter], given: dict[str, Any]) ->
 def _out_of_bounds(name, value, parameter):
     least = {} if parameter.least is None else {name: parameter.least}
     most = {} if parameter.most is None else {name: parameter.most}
-    if isinstance(value, int | float):  # another kind, where no type is declared: the chapter's say
+    if isinstance(
+        value, int | float
+    ):  # without a declared type the chapter decides about anything else
         return out_of_bounds({name: value}, least, most)
     return None

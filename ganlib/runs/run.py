@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ganlib.files import lock, whole
 from ganlib.runs.environment import ask, git_state, hardware, peak_memory, screens, versions
@@ -32,6 +32,7 @@ from ganlib.runs.parameters import (
     parameters_of,
     read_values,
 )
+from ganlib.start import quietly
 
 # --- Folders ------------------------------------------------------------------------------------
 
@@ -45,7 +46,7 @@ def shown(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def refusing(folder: Path) -> Iterator[None]:
+def refusing(folder: Path | str) -> Iterator[None]:
     """Give an OSError the sentence that no run can be written to `folder`."""
     try:
         yield
@@ -140,10 +141,10 @@ def kernel_manager(memory: list[float]) -> type:
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 
-    # The kernel runs in the notebook's folder, but a relative folder of data is meant from here.
+    # The kernel runs in the notebook's folder, but a relative folder of data starts from here.
     data = os.environ.get("GANLIB_DATA")
     environment = {"GANLIB_DATA": os.path.abspath(data)} if data else {}
-    quiet = [  # tracebacks of its own that a kernel logs when it is interrupted, or as it ends
+    quiet = [  # a kernel's own tracebacks, which it logs when it is interrupted or ends
         "--log-level=CRITICAL",
         "--IPKernelApp.exec_lines=__import__('logging').getLogger('tornado').setLevel('CRITICAL')",
     ]
@@ -164,7 +165,7 @@ def kernel_manager(memory: list[float]) -> type:
 class WholeLines:
     """A stream that prints only whole lines, above the progress bar if there is one."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: TextIO) -> None:
         self.stream, self.rest = stream, ""
 
     def write(self, text: str) -> None:
@@ -200,8 +201,12 @@ def execute(notebook: Path, copy: Path, values: dict[str, Any], memory: list[flo
     """
     import papermill
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of parameters: checked here
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of tasks that an interrupt has left
+    logging.getLogger("papermill").setLevel(
+        logging.ERROR
+    )  # it warns about parameters, which are checked here
+    logging.getLogger("asyncio").setLevel(
+        logging.CRITICAL
+    )  # it reports tasks that an interrupt left behind
     streams = WholeLines(sys.stdout), WholeLines(sys.stderr)
     try:
         papermill.execute_notebook(
@@ -276,7 +281,7 @@ def demand_text(*values: Any) -> None:
             str(value).encode()
         except UnicodeEncodeError:
             raise ValueError(
-                f"{str(value)!r} is no text in this locale: rename it, or set PYTHONUTF8=1."
+                f"{str(value)!r} cannot be written in this locale: rename it, or set PYTHONUTF8=1."
             ) from None
 
 
@@ -313,7 +318,8 @@ def run(
 
     Returns the exit status: 0, 1 if the notebook failed, 130 if it was interrupted.
     """
-    from ganlib import backend
+    with quietly():
+        from ganlib import backend
 
     home = notebook.absolute().parent
     root = Path(ask("git", "-C", home, "rev-parse", "--show-toplevel") or os.getcwd()).resolve()
@@ -353,7 +359,7 @@ def run(
     except KeyboardInterrupt:
         save(status="interrupted")
         code, ending = 130, "Interrupted"
-    except Exception as error:  # whatever it was, the folder says so
+    except Exception as error:  # whatever it was, the folder records it
         kind = getattr(error, "ename", type(error).__name__)
         reason = str(getattr(error, "evalue", error)).strip()
         save(status="failed", error=f"{kind}: {reason}")

@@ -3,27 +3,27 @@
     python -m ganlib.sweep book/dcgan.ipynb -f book/runs/dcgan-mnist.yaml \\
         --vary learning_rate=1e-3,2e-3 --seeds 3 --output outputs/rates
 
-Each run is one of `ganlib.run` and has a folder of its own. With Ray (`ganlib[sweep]`) they run
-side by side, on this machine or on a cluster; without it, one after another. Started again, a sweep
-goes on: a run that completed with the same parameters is not repeated, any other that is in its
-place is kept as `NAME.earlier`.
+Each run is one of `ganlib.run` and has a folder of its own; `--jobs` of them run at a time. Started
+again, a sweep goes on: a run that completed with the same parameters is not repeated, any other
+that is in its place is kept as `NAME.earlier`.
 """
 
 import argparse
 import contextlib
 import csv
 import itertools
-import json
 import os
 import re
 import signal
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 from ganlib.runs.environment import screens
-from ganlib.runs.outputs import plain
+from ganlib.runs.outputs import plain, read_json
 from ganlib.runs.parameters import check_data, check_parameters, guess, parameters_of, read_values
 from ganlib.runs.run import demand_text, reserved
 
@@ -104,89 +104,46 @@ def make_way(folder: Path) -> None:
 # --- Running them -------------------------------------------------------------------------------
 
 
-def start(arguments: list[str], log: str, folder: str, variables: dict[str, str]) -> None:
-    """Run `python -m ganlib.run` with `arguments`; what it prints goes to `log`, if it can."""
-    # Ray sends this function to its workers as it stands; they need not import ganlib for it.
-    import contextlib
-    import os
-    import subprocess
-    import sys
-
+def start(arguments: list[str], log: Path) -> subprocess.Popen:
+    """Start `python -m ganlib.run` with `arguments`; what it prints goes to `log`, if it can."""
     try:
         stream = open(log, "wb")  # noqa: SIM115
     except OSError:
         stream = open(os.devnull, "wb")  # noqa: SIM115
     with stream:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "ganlib.run", *arguments],
-            cwd=folder,
-            env={**os.environ, **variables, "PYTHONIOENCODING": "utf-8:replace"},
+            env=os.environ | {"PYTHONIOENCODING": "utf-8:replace"},
             stdout=stream,
             stderr=stream,
             start_new_session=True,  # Ctrl-C comes from here alone
         )
-        try:
-            process.wait()
-        except KeyboardInterrupt:
-            with contextlib.suppress(ValueError):  # on Windows the run gets Ctrl-C itself
-                process.send_signal(signal.SIGINT)
-            process.wait()
-            raise
 
 
-def one_by_one(jobs: dict[str, tuple]) -> Iterator[str]:
-    """Run `start` for each job and yield its name."""
-    for name, job in jobs.items():
-        start(*job)
-        yield name
+def run_all(jobs: dict[str, tuple], most: int) -> Generator[str, None, None]:
+    """`start` each job, `most` of them at a time; yield the name of each that has ended.
 
-
-def with_ray(jobs: dict[str, tuple], address: str | None, needs: dict[str, float]) -> Iterator[str]:
-    """Run `start` for each job on Ray and yield its name when it has ended.
-
-    Raises:
-        ValueError: no machine has what a run needs.
-        ConnectionError: there is no cluster at the address.
+    Whatever ends this early interrupts the runs that are under way, and waits for them.
     """
-    import ray
-
-    ray.init(
-        address or "local", include_dashboard=False, log_to_driver=False, logging_level="ERROR"
-    )
+    waiting, running = list(jobs), {}
     try:
-        for kind, count in needs.items():
-            most = max(node["Resources"].get(kind, 0) for node in ray.nodes())
-            if count > most:
-                raise ValueError(
-                    f"A run needs {count:g} {kind}s, and no machine has more than {most:g}: see "
-                    f"--{kind.lower()}s."
-                )
-
-        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-        remote = ray.remote(num_cpus=needs["CPU"], num_gpus=needs["GPU"], max_retries=0)(start)
-        names = {remote.remote(*arguments): name for name, arguments in jobs.items()}
-        try:
-            while names:
-                (done,), _ = ray.wait(list(names), num_returns=1)
-                yield names.pop(done)
-        except KeyboardInterrupt:
-            for reference in names:
-                ray.cancel(reference)
-            ray.wait(list(names), num_returns=len(names), timeout=60)
-            raise
+        while waiting or running:
+            while waiting and len(running) < most:
+                name = waiting.pop(0)
+                running[name] = start(*jobs[name])
+            time.sleep(0.1)
+            for name in [name for name, run in running.items() if run.poll() is not None]:
+                del running[name]
+                yield name
     finally:
-        ray.shutdown()
+        for run in running.values():
+            with contextlib.suppress(ValueError):  # on Windows the run gets Ctrl-C itself
+                run.send_signal(signal.SIGINT)
+        for run in running.values():
+            run.wait()
 
 
 # --- What came of them --------------------------------------------------------------------------
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """What a file holds; nothing if it is missing or damaged."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
-    return {}
 
 
 def numbers(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
@@ -260,28 +217,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--seeds", type=int, default=0, metavar="N", help="each with the seeds 0 to N - 1")
     add("--output", type=Path, required=True, metavar="DIR", help="a folder for the runs' folders")
     add("--show", default="fid,coverage", metavar="NAME,...", help="metrics to print (%(default)s)")
-    add("--address", help="of a Ray cluster that sees the same files (default: this machine)")
-    add("--cpus", type=float, metavar="N", help="cores of each run on Ray (default: 2)")
-    add("--gpus", type=float, metavar="N", help="GPUs of each run on Ray, such as 0.5 (default: 0)")
+    add("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: one)")
     return parser.parse_args(argv)
-
-
-def runner(args: argparse.Namespace) -> Callable[[dict[str, tuple]], Iterator[str]]:
-    """The function that runs the jobs: with Ray if it is installed.
-
-    Raises:
-        ModuleNotFoundError: it is not, but was asked for.
-    """
-    try:
-        import ray  # noqa: F401
-    except ModuleNotFoundError:
-        if args.address or args.cpus or args.gpus:
-            raise ModuleNotFoundError(
-                "--address, --cpus and --gpus are for Ray: install it with ganlib[sweep]."
-            ) from None
-        return one_by_one
-    needs = {"CPU": args.cpus or min(2, os.cpu_count()), "GPU": args.gpus or 0}
-    return lambda jobs: with_ray(jobs, args.address, needs)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -292,52 +229,47 @@ def main(argv: list[str] | None = None) -> int:
     with screens(), contextlib.ExitStack() as stack:
         args = arguments(argv)
         try:
+            if args.jobs < 1:
+                raise ValueError(f"--jobs is a number of runs, at least 1, not {args.jobs}.")
             varied = grid(args.vary, args.seeds)
             runs = plan(args.notebook, args.file, varied)
             demand_text(Path.cwd(), args.notebook, args.output, *runs)
-            run_all = runner(args)
             stack.enter_context(reserved(args.output))
         except (ImportError, OSError, ValueError) as error:
             print(error, file=sys.stderr)
             return 2
-        return sweep(args, runs, varied, run_all)
+        return sweep(args, runs, list(varied[0]))
 
 
-def sweep(args, runs: dict[str, dict], varied: list[dict[str, str]], run_all: Callable) -> int:
+def sweep(args: argparse.Namespace, runs: dict[str, dict], varied: list[str]) -> int:
     """Make the runs that are missing, then the table of all; return the exit status."""
-    folders = {name: args.output.absolute() / name for name in runs}
+    folders = {name: args.output / name for name in runs}
     missing = [name for name, values in runs.items() if not finished(folders[name], values)]
-    common = [str(args.notebook.absolute())]
-    common += ["-f", str(args.file.absolute())] if args.file else []
-    carried = ("KERAS_BACKEND", "GANLIB_DATA", "PYTHONPATH")
-    variables = {name: os.environ[name] for name in carried if name in os.environ}
-    jobs, names, code = {}, list(varied[0]), 0
+    jobs, code = {}, 0
     for name in missing:
         try:
             make_way(folders[name])
         except OSError as error:
             print(f"{folders[name]} cannot be moved ({error.strerror}).", file=sys.stderr)
             return 2
-        given = [part for key in names for part in ("-p", key, str(runs[name][key]))]
-        log = str(folders[name].with_name(f"{name}.log"))
-        order = [*common, *given, "--output", str(folders[name])]
-        jobs[name] = order, log, os.getcwd(), variables
+        order = [str(args.notebook), *(["-f", str(args.file)] if args.file else [])]
+        order += [part for key in varied for part in ("-p", key, str(runs[name][key]))]
+        order += ["--output", str(folders[name])]
+        jobs[name] = order, folders[name].with_name(f"{name}.log")
     print(f"{len(runs)} runs, of which {len(runs) - len(missing)} are there already.", flush=True)
 
     def line(name):
-        return row(folders[name], runs[name], names)
+        return row(folders[name], runs[name], varied)
 
     try:
-        for number, name in enumerate(run_all(jobs) if jobs else (), 1):
-            end = line(name)
-            print(f"{number} of {len(jobs)}: {name} {end['status']}", end["error"], flush=True)
+        with contextlib.closing(run_all(jobs, args.jobs)) as ended:
+            for number, name in enumerate(ended, 1):
+                end = line(name)
+                print(f"{number} of {len(jobs)}: {name} {end['status']}", end["error"], flush=True)
     except KeyboardInterrupt:
         code = 130
-    except (ConnectionError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
     rows, table = [line(name) for name in runs], args.output / "table.csv"
-    columns = [*names, "status", "seconds", *args.show.split(","), "error"]
+    columns = [*varied, "status", "seconds", *args.show.split(","), "error"]
     print(f"\n{show(rows, columns)}")
     try:
         write_table(table, rows)

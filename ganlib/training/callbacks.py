@@ -9,19 +9,20 @@ itself, and for `SwapEMAWeights`, `sample` draws from the average.
 
 import numbers
 import time
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from ganlib import backend, checks
+from ganlib import checks
 from ganlib.pixels import scale
 from ganlib.training import health
 from ganlib.training.resume import Checkpoint
+from ganlib.types import Logs
 
-__all__ = ["Checkpoint", "Grids", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
-__all__ += ["TensorBoard"]
+__all__ = ["Checkpoint", "HealthMonitor", "Monitor", "Snapshots", "StopAfter"]
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -35,92 +36,16 @@ class Snapshots(keras.callbacks.Callback):
         images: list of what `GAN.sample` gave for these, the untrained generator's first.
     """
 
-    def __init__(self, latents, labels=None):
+    def __init__(self, latents: np.ndarray, labels: np.ndarray | None = None) -> None:
         super().__init__()
         self.latents, self.labels = latents, labels
         self.images = []
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.images.append(self.model.sample(latents=self.latents, labels=self.labels))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.images.append(self.model.sample(latents=self.latents, labels=self.labels))
-
-
-class Grids(keras.callbacks.Callback):
-    """Write a picture of the same latents' images before training and after every epoch.
-
-    The folder gets `epoch-0000.png`, `epoch-0001.png`, ... and, when the training ends, all of them
-    as one animation, `training.gif`. A training that resumes adds to what is there.
-
-    Args:
-        folder: for the pictures, made if it is missing.
-        latents: float32 (n, latent_dim).
-        zoom: the width of an image's pixel in the picture's.
-        labels: for a conditional generator, whole numbers (n,).
-    """
-
-    def __init__(self, folder, latents, zoom=1, labels=None):
-        super().__init__()
-        self.folder, self.latents, self.zoom = Path(folder), latents, zoom
-        self.labels = labels
-
-    def on_train_begin(self, logs=None):
-        self._save(0)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._save(epoch + 1)
-
-    def on_train_end(self, logs=None):
-        from ganlib.plots import save_animation
-
-        save_animation(self.folder / "training.gif", sorted(self.folder.glob("epoch-*.png")))
-
-    def _save(self, epoch):
-        from ganlib.plots import save_grid
-
-        images = self.model.sample(latents=self.latents, labels=self.labels)
-        save_grid(self.folder / f"epoch-{epoch:04}.png", images, zoom=self.zoom)
-
-
-class TensorBoard(keras.callbacks.TensorBoard):
-    """Keras's own, with samples after every epoch and, on TensorFlow, the graphs of both networks.
-
-    It needs the packages tensorflow and tensorboard; `tensorboard --logdir FOLDER` shows it all.
-
-    Args:
-        folder: for the logs.
-        latents: float32 (n, latent_dim), the same every time, of images.
-        labels: for a conditional generator, whole numbers (n,).
-        kwargs: Keras's, such as histogram_freq.
-    """
-
-    def __init__(self, folder, latents, labels=None, **kwargs):
-        super().__init__(str(folder), **kwargs)
-        self.folder, self.latents, self.labels = Path(folder), latents, labels
-
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        self._samples = self.summary.create_file_writer(str(self.folder / "samples"))
-        if keras.config.backend() == "tensorflow":
-            for name in ("generator", "discriminator"):
-                writer = self.summary.create_file_writer(str(self.folder / name))
-                with writer.as_default(step=0):
-                    self.summary.graph(backend.graph(getattr(self.model, name)))
-                writer.close()
-
-    def on_epoch_end(self, epoch, logs=None):
-        super().on_epoch_end(epoch, logs)
-        from ganlib.plots import tile
-
-        grid = tile(self.model.sample(latents=self.latents, labels=self.labels))
-        grid = grid.reshape(1, *grid.shape[:2], -1)
-        with self._samples.as_default(step=epoch + 1):
-            self.summary.image("samples", grid)
-
-    def on_train_end(self, logs=None):
-        super().on_train_end(logs)
-        self._samples.close()
 
 
 class Monitor(keras.callbacks.Callback):
@@ -142,12 +67,18 @@ class Monitor(keras.callbacks.Callback):
         history: dict of lists, a value for each of them; a lone number is called "score".
     """
 
-    def __init__(self, score, latents, every=1, labels=None):
+    def __init__(
+        self,
+        score: Callable[[np.ndarray], float | dict[str, Any]],
+        latents: np.ndarray,
+        every: int = 1,
+        labels: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         self.score, self.latents, self.every, self.labels = score, latents, every, labels
         self.epoch, self.history = [], {}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         if (epoch + 1) % self.every:
             return
         scores = self.score(self.model.sample(latents=self.latents, labels=self.labels))
@@ -156,9 +87,10 @@ class Monitor(keras.callbacks.Callback):
         self.epoch.append(epoch + 1)
         for name, value in scores.items():
             self.history.setdefault(name, []).append(value)
-        logs.update(scores)
+        if logs is not None:
+            logs.update(scores)
 
-    def best(self, name="fid", choose=min):
+    def best(self, name: str = "fid", choose: Callable = min) -> tuple[float, int]:
         """The best value of a score so far and the epoch it was reached after: (value, epoch).
 
         Args:
@@ -175,14 +107,14 @@ class StopAfter(keras.callbacks.Callback):
     that fails is marked and raises nothing (`ganlib.checks.untested`).
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds = seconds
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.start = time.monotonic()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         if self.seconds and time.monotonic() - self.start > self.seconds:
             self.model.stop_training = True
             checks.untested(f"a training was stopped after {self.seconds:g} s")
@@ -209,7 +141,13 @@ class HealthMonitor(keras.callbacks.Callback):
         found: dict from the name of what went wrong to the round at which it was named.
     """
 
-    def __init__(self, real, labels=None, every=50, patience=300):
+    def __init__(
+        self,
+        real: np.ndarray,
+        labels: np.ndarray | None = None,
+        every: int = 50,
+        patience: int = 300,
+    ) -> None:
         super().__init__()
         real = np.asarray(real)
         self.real = scale(real) if real.dtype == np.uint8 else real.astype("float32")
@@ -218,7 +156,7 @@ class HealthMonitor(keras.callbacks.Callback):
         self.round, self.history, self.found = [], {}, {}
         self._rounds, self._fake = 0, None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         n = min(64, len(self.real))
         latents, labels = np.zeros(n, "float32"), np.zeros(n, "int32")
         if self.model.latent_dim is not None:
@@ -228,10 +166,10 @@ class HealthMonitor(keras.callbacks.Callback):
         self._inputs = [ops.convert_to_tensor(x) for x in (self.real[:n], latents, labels)]
         self._observe = health.observer(self.model)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._batch = -1
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         before = self._rounds
         self._rounds += batch - self._batch
         self._batch = batch

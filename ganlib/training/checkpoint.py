@@ -11,13 +11,16 @@ code; its checksums tell a damaged one.
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from ganlib import backend
 from ganlib.files import lock
+from ganlib.gan import GAN
 
 FORMAT = 1
 
@@ -26,12 +29,12 @@ class Damaged(ValueError):
     """The file was cut or changed, or never was a checkpoint."""
 
 
-def variables(model):
+def variables(model: GAN) -> list[keras.Variable]:
     """All that a training changes: weights, statistics, seeds, moments, learning rates, means."""
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
-def state(model) -> list:
+def state(model: GAN) -> list:
     """Copies of the values of `variables(model)`, numpy, and of any random state beside them."""
     if keras.config.backend() == "jax":
         model.jax_state_sync()  # within an epoch Keras holds them elsewhere
@@ -39,7 +42,7 @@ def state(model) -> list:
     return values + backend.random_state()
 
 
-def finite(arrays) -> bool:
+def finite(arrays: list[np.ndarray]) -> bool:
     """Whether every number is one."""
     return all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f")
 
@@ -48,7 +51,7 @@ def _described(model) -> list:
     return [(v.path, tuple(v.shape), v.dtype) for v in variables(model)]
 
 
-def write(file, model, arrays, **about) -> None:
+def write(file: str | Path, model: GAN, arrays: list[np.ndarray], **about: Any) -> None:
     """Write `state(model)` and what is known `about` it. Raises OSError; `file` is then as it was.
 
     Three names of `about` are taken: "format", "variables" and "arrays".
@@ -59,7 +62,7 @@ def write(file, model, arrays, **about) -> None:
     part = file.with_name("checkpoint.part")
     try:
         with open(part, "wb") as stream:
-            numbered = {str(i): array for i, array in enumerate(arrays)}
+            numbered: dict[str, Any] = {str(i): array for i, array in enumerate(arrays)}
             np.savez(stream, about=np.frombuffer(text.encode(), np.uint8), **numbered)
             stream.flush()
             os.fsync(stream.fileno())
@@ -80,7 +83,7 @@ def _sync(folder):
             os.close(handle)
 
 
-def read(file, model):
+def read(file: str | Path, model: GAN) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Return `(about, arrays)` of a checkpoint that fits a compiled model.
 
     Raises:
@@ -94,9 +97,9 @@ def read(file, model):
                 about = json.loads(stored["about"].tobytes())
                 newer = about["format"] > FORMAT
                 saved = [] if newer else [(p, tuple(s), d) for p, s, d in about["variables"]]
-                # Their number is not the archive's: damage to its directory can hide a file.
+                # As many as were written, not as the archive lists: damage can hide a file.
                 arrays = [stored[str(i)] for i in range(0 if newer else about["arrays"])]
-        except Exception:  # whatever reading a file made by anyone may raise
+        except Exception:  # a file made by anyone may raise anything
             raise Damaged(f"{file} is damaged or no checkpoint.") from None
     if newer:
         raise ValueError(
@@ -125,23 +128,23 @@ def _difference(saved, here):
     return None
 
 
-def assign(model, arrays) -> None:
+def assign(model: GAN, arrays: list[np.ndarray]) -> None:
     """Put back what `state` returned, or `read`."""
     into = variables(model)
     for variable, array in zip(into, arrays[: len(into)], strict=True):
-        if array.dtype.kind == "V":  # bfloat16, which NumPy's files know as two bytes only
+        if array.dtype.kind == "V":  # bfloat16, which NumPy stores as two untyped bytes
             array = array.view(keras.ops.convert_to_numpy(variable).dtype)
         variable.assign(array)
     backend.set_random_state(arrays[len(into) :])
 
 
-def load(gan, file) -> None:
+def load(gan: GAN, file: str | Path) -> None:
     """Put a checkpoint, such as FOLDER/best.npz, into a compiled GAN; raises as `read` does."""
     assign(gan, read(file, gan)[1])
 
 
 @contextlib.contextmanager
-def alone(folder):
+def alone(folder: str | Path) -> Iterator[None]:
     """Make the folder, and let no other training use it meanwhile.
 
     Raises:

@@ -32,11 +32,15 @@ A DCGAN on glyphs crosses those of `doubt` and `spread` in its first hundred rou
 ten of them, 1,200 rounds each, raised no alarm (benchmarks/monitor.py).
 """
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import ops
 
 from ganlib import backend
+from ganlib.gan import GAN
+from ganlib.types import Tensor
 
 LIMITS = {
     "doubt": 0.02,
@@ -75,7 +79,7 @@ REMEDIES = {
 }
 
 
-def observer(gan):
+def observer(gan: GAN) -> Callable[..., dict[str, Tensor]]:
     """A function of (real, latents, labels), tensors, to what the networks make of them.
 
     It may be called while the GAN trains and changes nothing, not even a seed. The networks are
@@ -136,7 +140,9 @@ def _with_relus(model):
     return keras.Model(model.inputs, {"relus": relus, "output": model.outputs[0]})
 
 
-def measure(real, fake, before=None):
+def measure(
+    real: np.ndarray, fake: np.ndarray, before: np.ndarray | None = None
+) -> dict[str, float]:
     """The signs that samples show, dict of floats.
 
     Args:
@@ -164,7 +170,7 @@ def _checkerboard(images):
     return places.var() / max(grey.var(), 1e-12)
 
 
-def diagnose(history, looks):
+def diagnose(history: dict[str, list[float]], looks: int) -> list[str]:
     """The names of what is wrong now, in a list; keys of `REMEDIES`.
 
     Args:
@@ -184,7 +190,7 @@ def diagnose(history, looks):
     found = []
     if stays("doubt", np.less):
         found.append("discriminator wins")
-    # A slow start is no collapse, if the samples grow apart.
+    # A slow start is not a collapse if the samples grow apart.
     if stays("spread", np.less) and last["spread"][-1] <= 1.5 * last["spread"][0]:
         found.append("generator collapses")
     if (

@@ -12,16 +12,19 @@ import contextlib
 import time
 import warnings
 import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from ganlib import data, metrics
 from ganlib.checks import say
+from ganlib.gan import GAN
 from ganlib.pixels import scale
 from ganlib.training import callbacks, checkpoint, health
 
-_traced = weakref.WeakKeyDictionary()  # the GAN of each function `build` that is still there
+_traced = weakref.WeakKeyDictionary()  # the GAN of each function `build` that still exists
 
 
 class Lab:
@@ -47,11 +50,23 @@ class Lab:
             conditional.
     """
 
-    def __init__(self, score, steps, seeds=(0,), max_seconds=0.0):
+    def __init__(
+        self,
+        score: Callable[[GAN], dict[str, Any]],
+        steps: int,
+        seeds: Sequence[int] = (0,),
+        max_seconds: float = 0.0,
+    ) -> None:
         self.score, self.steps, self.seeds, self.max_seconds = score, steps, seeds, max_seconds
         self.table, self.samples = [], {}
 
-    def add(self, variant, build, batches, change=None):
+    def add(
+        self,
+        variant: str,
+        build: Callable[[int], GAN],
+        batches: Callable[[int], Any],
+        change: Callable[[GAN], Any] | None = None,
+    ) -> GAN:
         """Train a variant from every seed and add its rows to the table.
 
         A training whose losses are no longer finite ends there, and has no scores.
@@ -109,18 +124,18 @@ class Lab:
         new = build(seed)
         first = checkpoint.state(new)
         if build not in _traced:
-            with contextlib.suppress(FloatingPointError):  # it will break again, and be told
+            with contextlib.suppress(FloatingPointError):  # it will break again, and be reported
                 new.fit(batches(seed), steps_per_epoch=1, verbose=0)
             _traced[build] = new
         gan = _traced[build]
         checkpoint.assign(gan, first)
         return gan
 
-    def column(self, variant, name):
+    def column(self, variant: str, name: str) -> np.ndarray:
         """The scores of that name of a variant, float (trainings,), NaN where one has none."""
         return column(self.table, variant, name)
 
-    def show(self, *names):
+    def show(self, *names: str) -> None:
         """Print the medians of these scores, a line a variant, and the first one's range.
 
         A score that no training has is left out; a dash is for variants that lack it in some.
@@ -128,12 +143,12 @@ class Lab:
         show(self.table, *names)
 
 
-def column(table, variant, name):
+def column(table: list[dict[str, Any]], variant: str, name: str) -> np.ndarray:
     """`Lab.column` of any table, such as one of a file."""
     return np.array([row.get(name, np.nan) for row in table if row["variant"] == variant], float)
 
 
-def show(table, *names):
+def show(table: list[dict[str, Any]], *names: str) -> None:
     """`Lab.show` of any table."""
     variants = list(dict.fromkeys(row["variant"] for row in table))
     names = [name for name in names if any(name in row for row in table)]
@@ -162,7 +177,7 @@ def _three_digits(number):
     return "-" if np.isnan(number) else f"{float(f'{number:.3g}'):,g}"
 
 
-def compare(table, name="fid"):
+def compare(table: list[dict[str, Any]], name: str = "fid") -> list[dict[str, Any]]:
     """What each variant makes of a score, lower being better, beside the first variant.
 
     The verdict asks every training: "better" if the worst of the variant's is below the best of the
@@ -207,7 +222,9 @@ def compare(table, name="fid"):
     return compared
 
 
-def scores(real, features, n=1000):
+def scores(
+    real: data.Dataset, features: metrics.Features, n: int = 1000
+) -> Callable[[GAN], dict[str, Any]]:
     """A function of a GAN to the scores of `n` of its images, for `Lab`.
 
     Args:

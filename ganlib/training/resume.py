@@ -8,13 +8,17 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from ganlib import backend
 from ganlib.checks import say
+from ganlib.gan import GAN
 from ganlib.training import checkpoint
+from ganlib.types import Logs
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -48,18 +52,27 @@ class Checkpoint(keras.callbacks.Callback):
     """
 
     async_safe = True  # Keras may call `on_train_batch_end` from a thread
+    position: tuple[int, int] | None  # an epoch, and a step within it
+    saved: tuple[int, int] | None
 
-    def __init__(self, folder, every=60.0, keep=2, best=None, choose=min):
+    def __init__(
+        self,
+        folder: str | Path,
+        every: float = 60.0,
+        keep: int = 2,
+        best: str | None = None,
+        choose: Callable = min,
+    ) -> None:
         super().__init__()
         if not (isinstance(keep, int) and keep >= 1):
-            raise ValueError(f"keep counts checkpoints, at least 1, it is {keep!r}.")
+            raise ValueError(f"keep is how many checkpoints to keep, at least 1, not {keep!r}.")
         self.folder = Path(folder)
         self.every, self.keep, self.best, self.choose = every, keep, best, choose
 
     # ------------------------------------------------------------------------- around a training
 
     @contextlib.contextmanager
-    def around(self, gan, data):
+    def around(self, gan: GAN, data: Any) -> Iterator[None]:
         """The context of a `fit`: the folder is locked, signals are noted, the place is known."""
         if backend.on_many_machines(gan):
             raise ValueError(
@@ -82,11 +95,11 @@ class Checkpoint(keras.callbacks.Callback):
             finally:
                 gan._initial_epoch = None
                 if hasattr(data, "tell"):
-                    data.seek(data.tell())  # endless data begin at their beginning again
+                    data.seek(data.tell())  # endless data start from the beginning again
                 self.data = self.arrays = None
                 if self.signal == signal.SIGTERM:
                     sys.stdout.flush()
-                    signal.raise_signal(self.signal)  # to whoever listened before
+                    signal.raise_signal(self.signal)  # to the handler that was there before
 
     def _latest(self, gan):
         """The latest checkpoint that can be read, (None, None) if there is none at all."""
@@ -117,7 +130,7 @@ class Checkpoint(keras.callbacks.Callback):
     @contextlib.contextmanager
     def _signals_noted(self):
         if threading.current_thread() is not threading.main_thread():
-            yield  # Python hears signals in the main thread alone
+            yield  # Python delivers signals to the main thread only
             return
 
         def note(number, frame):
@@ -134,7 +147,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     # -------------------------------------------------------------------------- within a training
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.position = self.saved = None
         self.scored = 0
         self.due = time.monotonic() + self.every
@@ -144,7 +157,7 @@ class Checkpoint(keras.callbacks.Callback):
                 place = f"after {self.about['epoch']} epochs and {self.about['step']} steps"
                 say(f"Going on from {self.folder}, {place}.")
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         if self.arrays:
             self._restore_history()
         if self.first is None:
@@ -152,8 +165,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.epoch, self.step = epoch, 0
         self.history = self._history()
 
-    def on_train_batch_begin(self, batch, logs=None):
-        # Between two steps everything is at rest. What callbacks do where an epoch begins is done.
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        # Between two steps nothing is half done, and the epoch's own callbacks have run.
         self.position = self.epoch, batch
         if self.arrays:
             self._restore()
@@ -164,10 +177,10 @@ class Checkpoint(keras.callbacks.Callback):
         if time.monotonic() >= self.due:
             self._save()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self.step = max(self.step, batch + 1)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs = None) -> None:
         if self.arrays:  # there was nothing left to do
             self._restore_history()
             self._restore()
@@ -182,7 +195,10 @@ class Checkpoint(keras.callbacks.Callback):
             self._save()
         if self.best and self.best not in self.model.history.history:
             names = ", ".join(self.model.history.history)
-            warnings.warn(f"No epoch had a {self.best!r} to be the best in: {names}.", stacklevel=2)
+            warnings.warn(
+                f"No epoch recorded {self.best!r}, so none is the best: there are {names}.",
+                stacklevel=2,
+            )
 
     # --------------------------------------------------------------------------- saving, restoring
 
@@ -198,13 +214,13 @@ class Checkpoint(keras.callbacks.Callback):
     def _restore(self):
         checkpoint.assign(self.model, self.arrays)
         if self.position and self.about["step"] == 0:
-            self.model.reset_metrics()  # they were saved where a training ended
+            self.model.reset_metrics()  # they were saved at the end of a training
         self.arrays, self.saved = None, self.position
         for i, variable in enumerate(_rates(self.model)):
             begun_with, here = self.about["rates"][i], self.rates[i]
             if here in (begun_with, _number(variable)):
                 self.rates[i] = begun_with
-            else:  # the script has another one now
+            else:  # the script sets a different one now
                 variable.assign(here)
 
     def _save(self):
@@ -227,7 +243,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Whether the checkpoint was written. A training does not end because a disk is full."""
         arrays = checkpoint.state(self.model)
         if not checkpoint.finite(arrays[: len(self.model.variables)]):
-            return False  # `GAN.fit` is about to stop; what was good is kept
+            return False  # `GAN.fit` is about to stop: keep the last good one
         epoch, step = self.position
         try:
             checkpoint.write(
@@ -269,11 +285,11 @@ def _rates(gan):
     return [v for v in gan.optimizer.variables if v.name == "learning_rate"]
 
 
-def _number(variable):  # one of several replicas' has no `float`
+def _number(variable):  # a variable of several replicas has no `float`
     return float(keras.ops.convert_to_numpy(variable))
 
 
-def rewind(feed, data, about):
+def rewind(feed: Any, data: Any, about: dict[str, Any]) -> None:
     """Set Keras's iterator over batches to where a training was.
 
     Args:
@@ -294,7 +310,7 @@ def rewind(feed, data, about):
     dropped = steps
     if hasattr(data, "seek"):
         data.seek(about["start"])
-        # A finite set that is cut otherwise than into its epochs, or shuffled by Keras, is read.
+        # Finite data whose epochs Keras cuts or shuffles itself have to be read up to the place.
         whole = not (feed.steps_per_epoch and feed.data_adapter.num_batches)
         if whole and not getattr(feed.data_adapter, "shuffle", False):
             dropped = data.seek(about["start"] + epochs * (about["steps"] or 0) + steps)
@@ -302,7 +318,7 @@ def rewind(feed, data, about):
     enumerate_epoch = feed._enumerate_iterator
 
     def rest():
-        feed.__dict__.pop("_enumerate_iterator", None)  # later epochs begin at their beginning
+        feed.__dict__.pop("_enumerate_iterator", None)  # later epochs start from the beginning
         for _ in range(epochs):
             with feed.catch_stop_iteration():
                 for begin, end, batches in enumerate_epoch():
