@@ -1,5 +1,7 @@
 """A GAN is two models, a loss and a few rules. One training round is written here."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 from keras import ops
 
@@ -13,6 +15,9 @@ from ganlib.game.rules import Ruled
 from ganlib.game.sampling import Sampled
 from ganlib.game.saved import Saved
 from ganlib.models import layers
+from ganlib.types import Tensor
+
+Loss = tuple[Tensor, dict[str, Tensor]]  # what a player descends, and its logs
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
@@ -67,13 +72,13 @@ class GAN(Ruled, Fitted, Sampled, Saved):
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        seed=0,
-        name="gan",
-        generator_helper=None,
-        discriminator_helper=None,
-    ):
+        generator: keras.Model,
+        discriminator: keras.Model,
+        seed: int = 0,
+        name: str = "gan",
+        generator_helper: keras.Model | None = None,
+        discriminator_helper: keras.Model | None = None,
+    ) -> None:
         super().__init__(name=name)
         self.generator, self.discriminator = players.pair(generator, discriminator)
         self.generator_helper = players.helper(generator_helper, "generator_helper")
@@ -87,7 +92,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         self.built = True
 
     @property
-    def condition(self):
+    def condition(self) -> Tensor | None:
         """The input of the generator that is its condition, a Keras tensor, or None."""
         return players.condition(self.generator)
 
@@ -116,7 +121,12 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             self.means[name].update_state(value)
         return self.get_metrics_result()
 
-    def round(self, real_images, latents=None, conditions=None):
+    def round(
+        self,
+        real_images: Sequence[Tensor],
+        latents: Sequence[Tensor] | None = None,
+        conditions: Sequence[Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """Play one round and return its logs.
 
         Args:
@@ -140,7 +150,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         self.move_average()
         return logs
 
-    def discriminator_loss(self, made, real, condition):
+    def discriminator_loss(self, made: list[Tensor], real: Tensor, condition: Tensor) -> Loss:
         """What the discriminator descends, and its logs.
 
         Args:
@@ -161,7 +171,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             logs |= {f"{k}_accuracy": ops.mean(ops.cast(v, "float32")) for k, v in right.items()}
         return game + sum(penalties) + sum(added.values()), logs
 
-    def generator_loss(self, made, real, condition):
+    def generator_loss(self, made: list[Tensor], real: Tensor, condition: Tensor) -> Loss:
         """What the generator descends, and its logs.
 
         Args:
@@ -176,7 +186,14 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         added = terms.values(self, "generator", fake, real, condition)
         return game + sum(penalties) + sum(added.values()), {"generator_loss": game, **added}
 
-    def move(self, player, loss, fakes, real, condition):
+    def move(
+        self,
+        player: str,
+        loss: Callable[..., Loss],
+        fakes: Fakes,
+        real: Tensor,
+        condition: Tensor,
+    ) -> dict[str, Tensor]:
         """Move a player, and what helps it, one step down its loss, and return the logs.
 
         The discriminator's gradient ends at the fakes; the generator's goes through them.
@@ -202,7 +219,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         optimizer.apply(backend.own_share(gradients), own)
         return logs
 
-    def move_average(self):
+    def move_average(self) -> None:
         """Let the average of the generator, if there is one, follow it."""
         if self.ema_generator is None:
             return

@@ -1,5 +1,8 @@
 """The rules of a game, as `GAN.compile` takes them and looks at them."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 
 from ganlib.game import feed, losses, penalties, players, terms
@@ -11,18 +14,18 @@ class Ruled(keras.Model):
 
     def compile(
         self,
-        loss="non_saturating",
-        penalties=(),
-        generator_optimizer=None,
-        discriminator_optimizer=None,
-        n_critic=1,
-        ema=None,
-        generator_penalties=(),
-        augment="",
-        generator_terms=None,
-        discriminator_terms=None,
-        **kwargs,
-    ):
+        loss: Any = "non_saturating",
+        penalties: Sequence[Any] = (),
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        n_critic: int = 1,
+        ema: float | None = None,
+        generator_penalties: Sequence[Callable] = (),
+        augment: str | Callable = "",
+        generator_terms: dict[str, Callable] | None = None,
+        discriminator_terms: dict[str, Callable] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Choose the rules of the game.
 
         Args:
@@ -57,7 +60,7 @@ class Ruled(keras.Model):
         """
         feed.check_rules(kwargs, loss, self.discriminator)
         _check_numbers(n_critic, ema)
-        self.looked = False  # at a batch, by `train_on_batch`
+        self.looked = False
         self.n_critic, self.ema = n_critic, ema
         self.rules = losses.get(loss)
         single = self.discriminator.output_shape[1:][-1:] in ((), (1,))  # one logit for each
@@ -108,11 +111,11 @@ class Ruled(keras.Model):
         return list(self.means.values())
 
     @property
-    def generator_optimizer(self):
+    def generator_optimizer(self) -> keras.optimizers.Optimizer:
         return self.optimizer.optimizers[0]
 
     @property
-    def discriminator_optimizer(self):
+    def discriminator_optimizer(self) -> keras.optimizers.Optimizer:
         return self.optimizer.optimizers[1]
 
     def get_compile_config(self):

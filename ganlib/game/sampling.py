@@ -1,5 +1,7 @@
 """How a GAN's generator is sampled, and with what: latents and conditions."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -13,11 +15,11 @@ class Sampled(keras.Model):
     """A GAN that one draws samples from; `ganlib.GAN` is the model."""
 
     @property
-    def sampler(self):
+    def sampler(self) -> keras.Model:
         """The generator that `sample` draws from: the average, if there is one."""
         return self.generator if self.ema_generator is None else self.ema_generator
 
-    def latents(self, n, seed=0, truncation=None):
+    def latents(self, n: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
         """Standard normal latents (n, latent_dim), float32 numpy, the same on every backend.
 
         Args:
@@ -30,7 +32,14 @@ class Sampled(keras.Model):
         _check_takes_latents(self)
         return latents(n, self.latent_dim, seed, truncation)
 
-    def sample(self, n=None, seed=0, latents=None, labels=None, truncation=None):
+    def sample(
+        self,
+        n: int | None = None,
+        seed: int = 0,
+        latents: np.ndarray | None = None,
+        labels: Any = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Draw from the generator, from its moving average if there is one, in inference mode.
 
         Args:
@@ -62,25 +71,20 @@ class Sampled(keras.Model):
             latents = self.latents(n, seed, truncation) if latents is None else latents
             latents = checked(latents, self.latent_dim)
             n = len(latents)
+        _check_number(n)
         condition = condition_for(self, labels, n)
-        parts = [
-            ops.convert_to_numpy(
-                players.made_of(
-                    self.sampler,
-                    *(None if x is None else x[i : i + 256] for x in (latents, condition)),
-                    training=False,
-                )
-            )
-            for i in range(0, n, 256)
-        ]
+        parts = []
+        for i in range(0, n, 256):
+            z, given = (None if x is None else x[i : i + 256] for x in (latents, condition))
+            made = players.made_of(self.sampler, z, given, training=False)
+            parts.append(ops.convert_to_numpy(made))
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
 
 
 def latents(n, dim, seed=0, truncation=None):
     """Standard normal numbers (n, dim), float32; see `GAN.latents`."""
-    if not (isinstance(n, int | np.integer) and n >= 1):
-        raise ValueError(f"The number of samples is a whole number of at least 1, not {n!r}.")
+    _check_number(n)
     if truncation is not None and not 0 < truncation <= 1:
         raise ValueError(
             "truncation bounds the size of each latent, above 0 and at most 1, not "
@@ -114,6 +118,11 @@ def _check_takes_latents(gan):
         raise ValueError(
             "The generator takes a condition and no latents: sample(labels=conditions) is all."
         )
+
+
+def _check_number(n):
+    if not (isinstance(n, int | np.integer) and n >= 1):
+        raise ValueError(f"The number of samples is a whole number of at least 1, not {n!r}.")
 
 
 def _number(gan, labels):
