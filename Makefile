@@ -11,7 +11,7 @@ SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 help:
 	@echo "make book                     build the HTML book and open it"
-	@echo "make pdf                      the whole book as one PDF (needs Chromium or Chrome)"
+	@echo "make pdf                      the whole book as one PDF (needs Chromium and Playwright)"
 	@echo "make check                    lint, types, the tests that are not slow, one chapter"
 	@echo "make test                     lint, types, all tests, and every chapter executed again"
 	@echo "make test-all                 the same with the other backends and a browser, installed first"

@@ -59,6 +59,14 @@ def alone(file):
         yield
 
 
+def pytest_collection_finish(session):
+    """Train as the chapters do, where the tests that were collected train at all."""
+    if "keras" in sys.modules:
+        import ganlib
+
+        ganlib.repeatable()
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The folder of HTML that a strict build leaves; the build is a test.
@@ -101,17 +109,11 @@ def browser():
     Where it or Playwright is missing the tests are skipped, or fail if GANBOOK_BROWSER is
     "required". One a module: while it is there, nothing else in the process can use asyncio.
     """
-    chromium = pdf.browser()
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:
         sync_playwright = None
-    if not (chromium and sync_playwright):
+    if not (pdf.browser() and sync_playwright):
         do_without_browser(NEEDS.format("Chromium and Playwright"))
-    offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", offline]
-        )
+    with sync_playwright() as playwright, pdf.launch(playwright) as browser:
         yield browser
-        browser.close()

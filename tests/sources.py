@@ -23,7 +23,9 @@ try:
     import ganlib
 except ModuleNotFoundError:  # the notebook stands alone, as on Colab
     %pip install --quiet git+{URL}
-    import ganlib"""
+    import ganlib
+
+ganlib.repeatable()"""
 
 
 def notebook(chapter):

@@ -213,7 +213,7 @@ def test_an_unknown_backend_is_named():
     if not available("jax"):
         pytest.skip(NEEDS.format("jax"))  # for Keras's NumPy backend
     done = subprocess.run(
-        [sys.executable, "-c", "import ganlib"],
+        [sys.executable, "-c", "from ganlib import GAN"],
         env={**os.environ, "KERAS_BACKEND": "numpy", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -225,7 +225,8 @@ def test_an_unknown_backend_is_named():
 def test_importing_is_quiet_and_adds_little_to_keras():
     """Start-up notes would be part of every notebook; what is heavy waits until it is used."""
     script = """
-import sys, ganlib
+import ganlib
+ganlib.repeatable()
 import tensorflow as tf
 tf.ones(3) + 1
 """
@@ -235,10 +236,41 @@ tf.ones(3) + 1
     script = f"""
 import sys, keras
 before = set(sys.modules)
-import ganlib
+from ganlib import GAN
 print(sorted({heavy} & {{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
     assert run_quietly(script).stdout == "[]\n"
+
+
+def test_importing_changes_nothing_in_the_program():
+    """Only `repeatable` does, and says so."""
+    script = """
+import os, random, sys, warnings
+import keras, matplotlib, numpy as np, tensorflow as tf
+
+def program():
+    return {
+        "options": tf.config.optimizer.get_experimental_options(),
+        "stderr": (os.fstat(2), sys.stderr, sys.stdout),
+        "style": dict(matplotlib.rcParams),
+        "warnings": list(warnings.filters),
+        "numpy": [str(part) for part in np.random.get_state()],
+        "python": random.getstate(),
+        "tensorflow": (tf.random.get_global_generator().state.numpy().tolist()),
+        "environment": dict(os.environ),
+        "keras": (keras.config.floatx(), keras.config.image_data_format()),
+        "hooks": (sys.excepthook, sys.displayhook, list(sys.meta_path), os.getcwd()),
+    }
+
+before = program()
+import ganlib
+from ganlib import GAN, callbacks, check, data, health, lab, metrics, models, outputs, plots
+after = program()
+print([name for name in before if before[name] != after[name]])
+ganlib.repeatable()
+print([name for name in before if before[name] != program()[name]])
+"""
+    assert run_quietly(script).stdout == "[]\n['options']\n"
 
 
 def run_quietly(script):

@@ -212,3 +212,13 @@ def test_a_tilde_is_the_home(tmp_path, monkeypatch):
     outputs.ready("~/run")
     outputs.record("~/run", fid=1.0)
     assert metrics(tmp_path / "run") == {"fid": 1.0}
+
+
+def test_what_a_run_left_beside_the_notebook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert outputs.committed("dcgan-mnist") == {}
+    folder = tmp_path / "results" / "dcgan-mnist"
+    outputs.record(folder, fid=1.5)
+    assert outputs.committed("dcgan-mnist") == {"fid": 1.5, "run": {}}
+    (folder / "run.json").write_text('{"seconds": 9}')
+    assert outputs.committed("dcgan-mnist") == {"fid": 1.5, "run": {"seconds": 9}}
