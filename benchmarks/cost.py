@@ -10,18 +10,16 @@ large convolution reaches here, forward, in float32. Both are timed in turns, an
 is the median of the shares. It runs on every backend: for a GPU set KERAS_BACKEND=jax.
 """
 
-import argparse
 import statistics
 import time
 
+import keras
+import machine
 import numpy as np
+from keras import ops
 
 import ganlib
 from ganlib import backend
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import machine
-from keras import ops
 
 CASES = [  # side, width, batch
     *((28, 32, batch) for batch in (16, 32, 64, 128, 256)),
@@ -103,8 +101,10 @@ def round_of(side, width, batch):
     )
 
 
-def measure(cases, seconds, repeats):
-    """Yield a row for each case."""
+def measure(cases=CASES, *, seconds=2.0, repeats=5):
+    """Yield a row for each case, of so many timed blocks of so many seconds."""
+    names = ("side", "width", "batch", "ms", "us an image", "GFLOP", "peak GFLOP/s", "share")
+    print("".join(f"{name:>14}" for name in names))
     best = peak()
     for side, width, batch in cases:
         keras.utils.set_random_seed(0)
@@ -125,19 +125,5 @@ def measure(cases, seconds, repeats):
         yield row
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=2, help="of one timed block")
-    parser.add_argument("--repeats", type=int, default=5, help="blocks of each case")
-    parser.add_argument("--output", help="a JSON file for the rows and the machine")
-    arguments = parser.parse_args()
-    about = machine.about()
-    print(machine.describe(about))
-    names = ("side", "width", "batch", "ms", "us an image", "GFLOP", "peak GFLOP/s", "share")
-    print("".join(f"{name:>14}" for name in names))
-    rows = list(measure(CASES, arguments.seconds, arguments.repeats))
-    machine.write(arguments.output, about, rows=rows)
-
-
 if __name__ == "__main__":
-    main()
+    machine.main(__doc__, measure)

@@ -14,45 +14,25 @@ does not offer in common:
 
 import contextlib
 import functools
-import os
-import sys
-import tempfile
+
+import keras
+
+NAME = keras.config.backend()
+if NAME == "tensorflow":
+    import tensorflow as tf
+elif NAME == "jax":
+    import jax
+elif NAME == "torch":
+    import torch
+else:
+    raise ImportError(
+        f"ganlib runs on tensorflow, jax or torch, not on {NAME!r}: set KERAS_BACKEND."
+    )
 
 
-@contextlib.contextmanager
-def _native_messages_held_back():
-    """Hold back what native libraries write to stderr; show it only if the import fails.
-
-    TensorFlow's C++ start-up notes ignore every log level and would be part of each notebook's
-    output.
-    """
-    try:
-        stderr = os.dup(2)
-    except OSError:  # no stderr at all, as under pythonw
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(stderr, 2)
-            held.seek(0)
-            os.write(2, held.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-with _native_messages_held_back():
-    import keras
-
-    NAME = keras.config.backend()
+def repeat_trainings() -> None:
+    """Set the backend so that equal trainings end with equal weights; see `ganlib.repeatable`."""
     if NAME == "tensorflow":
-        import tensorflow as tf
-
         tf.config.list_physical_devices()  # looks for a GPU, and complains, now rather than later
         # With the first of these passes over its graphs TensorFlow 2.21 does not always train
         # alike: from one state 3 of 200 trainings of a small GAN ended with other weights, without
@@ -60,14 +40,6 @@ with _native_messages_held_back():
         # long without them.
         tf.config.optimizer.set_experimental_options(
             {"dependency_optimization": False, "remapping": False}
-        )
-    elif NAME == "jax":
-        import jax
-    elif NAME == "torch":
-        import torch
-    else:
-        raise ImportError(
-            f"ganlib runs on tensorflow, jax or torch, not on {NAME!r}: set KERAS_BACKEND."
         )
 
 

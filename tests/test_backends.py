@@ -7,15 +7,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sources import NEEDS, ROOT
 
-ROOT = Path(__file__).parent.parent
 OTHERS = ["jax", "torch"]
-REASON = "{0} is not installed: pip install {0}"
 
 
 def available(backend):
@@ -38,45 +36,24 @@ def run(backend, *arguments, timeout=600, **variables):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def running(request):
-    """What `run` returns for every (backend, names) that is to be tested, two at a time."""
-    chosen = [
-        (item.callspec.params["backend"], item.callspec.params["names"])
-        for item in request.session.items
-        if item.name.startswith("test_the_same_tests_pass[")
-    ]
-    pool = ThreadPoolExecutor(2)
-    yield {
-        (backend, names): pool.submit(
-            run,
-            backend,
-            *("-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *(f"tests/test_{name}.py" for name in names),
-            timeout=1200,
-        )
-        for backend, names in chosen
-        if available(backend)
-    }
-    pool.shutdown(cancel_futures=True)
+TENSORS = [
+    ("gan", "losses", "penalties", "callbacks", "augment"),
+    ("conditional", "layers", "models"),
+    ("metrics", "data", "densities"),
+    ("checkpoint",),
+    ("keras_calls", "frozen"),
+]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("gan", "losses", "penalties", "callbacks", "augment"),
-        ("conditional", "layers", "models"),
-        ("metrics", "data", "densities"),
-        ("checkpoint",),
-        ("keras_calls", "frozen"),
-    ],
-)
-def test_the_same_tests_pass(backend, names, running):
+@pytest.mark.parametrize("names", TENSORS)
+def test_the_same_tests_pass(backend, names):
     """Everything that computes with tensors; TensorFlow's turn is the surrounding run itself."""
     if not available(backend):
-        pytest.skip(REASON.format(backend))
-    running[backend, names].result()
+        pytest.skip(NEEDS.format(backend))
+    files = (f"tests/test_{name}.py" for name in names)
+    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, timeout=1200)
 
 
 ROUNDS = """
@@ -137,7 +114,7 @@ def test_one_augmented_round_gives_the_same_weights(backend):
 def agree(backend, script):
     """Compare what a script saves in the file that its argument names, on both backends."""
     if not available(backend):
-        pytest.skip(REASON.format(backend))
+        pytest.skip(NEEDS.format(backend))
     ours, theirs = (saved_by(name, script) for name in ("tensorflow", backend))
     assert len(ours) == len(theirs) > 10
     for one, other in zip(ours, theirs, strict=True):
@@ -218,15 +195,15 @@ assert sys.modules["tensorflow"] is None and "tensorflow.python" not in sys.modu
 @pytest.mark.parametrize("backend", OTHERS)
 def test_nothing_imports_tensorflow(backend):
     if not available(backend):
-        pytest.skip(REASON.format(backend))
+        pytest.skip(NEEDS.format(backend))
     assert "(3, 8, 8, 1) (3, 2)" in run(backend, "-c", WITHOUT_TENSORFLOW)
 
 
 def test_an_unknown_backend_is_named():
     if not available("jax"):
-        pytest.skip("Keras's NumPy backend needs jax: pip install jax")
+        pytest.skip(NEEDS.format("jax"))  # for Keras's NumPy backend
     done = subprocess.run(
-        [sys.executable, "-c", "import ganlib"],
+        [sys.executable, "-c", "from ganlib import GAN"],
         env={**os.environ, "KERAS_BACKEND": "numpy", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -238,7 +215,8 @@ def test_an_unknown_backend_is_named():
 def test_importing_is_quiet_and_adds_little_to_keras():
     """Start-up notes would be part of every notebook; what is heavy waits until it is used."""
     script = """
-import sys, ganlib
+import ganlib
+ganlib.repeatable()
 import tensorflow as tf
 tf.ones(3) + 1
 """
@@ -248,10 +226,41 @@ tf.ones(3) + 1
     script = f"""
 import sys, keras
 before = set(sys.modules)
-import ganlib
+from ganlib import GAN
 print(sorted({heavy} & {{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
     assert run_quietly(script).stdout == "[]\n"
+
+
+def test_importing_changes_nothing_in_the_program():
+    """Only `repeatable` does, and says so."""
+    script = """
+import os, random, sys, warnings
+import keras, matplotlib, numpy as np, tensorflow as tf
+
+def program():
+    return {
+        "options": tf.config.optimizer.get_experimental_options(),
+        "stderr": (os.fstat(2), sys.stderr, sys.stdout),
+        "style": dict(matplotlib.rcParams),
+        "warnings": list(warnings.filters),
+        "numpy": [str(part) for part in np.random.get_state()],
+        "python": random.getstate(),
+        "tensorflow": (tf.random.get_global_generator().state.numpy().tolist()),
+        "environment": dict(os.environ),
+        "keras": (keras.config.floatx(), keras.config.image_data_format()),
+        "hooks": (sys.excepthook, sys.displayhook, list(sys.meta_path), os.getcwd()),
+    }
+
+before = program()
+import ganlib
+from ganlib import GAN, callbacks, check, data, health, lab, metrics, models, outputs, plots
+after = program()
+print([name for name in before if before[name] != after[name]])
+ganlib.repeatable()
+print([name for name in before if before[name] != program()[name]])
+"""
+    assert run_quietly(script).stdout == "[]\n['options']\n"
 
 
 def run_quietly(script):

@@ -666,8 +666,9 @@ KILLS = """
 import json, os, random, signal, sys, time, traceback
 
 sys.path.insert(0, "tests")
-import test_checkpoint as t
+import ganlib, test_checkpoint as t
 
+ganlib.repeatable()
 folder, kills = sys.argv[1], int(sys.argv[2])
 
 

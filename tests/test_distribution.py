@@ -9,7 +9,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_backends import REASON, available, run
+from sources import NEEDS
+from test_backends import available, run
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +137,6 @@ def test_two_processes_on_tensorflow(tmp_path):
 
 def test_two_devices_on_jax():
     if not available("jax"):
-        pytest.skip(REASON.format("jax"))
+        pytest.skip(NEEDS.format("jax"))
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     assert "the same" in run("jax", "-c", TRAIN + JAX, XLA_FLAGS=flags.strip())

@@ -82,6 +82,7 @@ def test_names_with_spaces_accents_and_odd_bytes_in_any_locale(tmp_path):
     os.mkdir(os.path.join(os.fsencode(folder), b"\xe9"))
     os.rename(odd + b".png", os.path.join(os.fsencode(folder), b"\xe9", b"1.png"))
     code = (
+        "import ganlib; ganlib.repeatable(); "
         "from ganlib.data import folders; images, labels, names = folders.read('.', (8, 8)); "
         "print(images[:].shape, labels, [ascii(name) for name in names])"
     )

@@ -127,7 +127,8 @@ def test_classifier_says_what_is_wrong(digits):
             classifier.features(bad)
     for bad in (None, "digits", {}, [[1, 2], [3]], digits):
         with pytest.raises(
-            ValueError, match="An array of real numbers .* not (None|str|dict|lis|Da)"
+            ValueError,
+            match="An array or a tensor of real numbers is needed, not (None|str|dict|lis|Da)",
         ):
             classifier.features(bad)
 

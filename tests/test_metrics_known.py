@@ -403,7 +403,7 @@ def test_metrics_of_features_say_what_is_wrong(metric):
 def test_what_is_no_array_is_said_in_one_sentence(metric, bad):
     arguments = (bad,) if metric is inception_score else (gaussian(0), bad)
     with pytest.raises(
-        ValueError, match=r"^Numbers come in an array or a tensor, and are real.*[^.]+\.$"
+        ValueError, match=r"^An array or a tensor of real numbers is needed.*[^.]+\.$"
     ):
         metric(*arguments)
 

@@ -31,6 +31,7 @@ from ganlib.runs.parameters import (
     parameters_of,
     read_values,
 )
+from ganlib.start import quietly
 
 # --- Folders ------------------------------------------------------------------------------------
 
@@ -307,7 +308,8 @@ def run(
 
     Returns the exit status: 0, 1 if the notebook failed, 130 if it was interrupted.
     """
-    from ganlib import backend
+    with quietly():
+        from ganlib import backend
 
     home = notebook.absolute().parent
     root = Path(ask("git", "-C", home, "rev-parse", "--show-toplevel") or os.getcwd()).resolve()

@@ -241,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
         return sweep(args, runs, list(varied[0]))
 
 
-def sweep(args, runs: dict[str, dict], varied: list[str]) -> int:
+def sweep(args: argparse.Namespace, runs: dict[str, dict], varied: list[str]) -> int:
     """Make the runs that are missing, then the table of all; return the exit status."""
     folders = {name: args.output / name for name in runs}
     missing = [name for name, values in runs.items() if not finished(folders[name], values)]
