@@ -20,7 +20,8 @@ FROZEN = Path(__file__).parent / "frozen"
 sys.path.append(str(FROZEN))
 import make  # noqa: E402
 
-KEPT = np.load(FROZEN / f"{keras.config.backend()}.npz")
+with np.load(FROZEN / f"{keras.config.backend()}.npz") as file:
+    KEPT = dict(file)
 TOLERANCE = {1: 1e-5, 50: 2e-4}
 
 
