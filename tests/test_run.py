@@ -201,7 +201,6 @@ def environment():
     return given | {"PYTHONPATH": path.rstrip(os.pathsep)}
 
 
-@pytest.mark.slow
 def test_results_are_in_a_folder_named_after_the_run(completed):
     top, done = completed
     assert done.returncode == 0, done.stderr
