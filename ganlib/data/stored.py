@@ -67,7 +67,7 @@ def read(name: str) -> dict[str, np.ndarray]:
 def _read(name, file) -> dict[str, np.ndarray]:
     advice = "move it away to have it fetched again, or put the right file there."
     try:
-        with np.load(file) as stored:
+        with open(file, "rb") as stream, np.load(stream) as stored:
             arrays = _canonical({key: stored[key] for key in _ARRAYS})
     except PermissionError:
         raise ValueError(
