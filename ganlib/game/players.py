@@ -85,6 +85,11 @@ def given(model, labels):
     return lambda x, training=None: model([x, labels], training=training)
 
 
+def made_of(generator, latents, labels, training):
+    """What the generator makes of latents, and of labels if it takes such."""
+    return given(generator, labels)(latents, training=training)
+
+
 def copy(generator):
     """A model with the same layers and weights, which is not trained."""
     copied = keras.models.clone_model(generator)

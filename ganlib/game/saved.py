@@ -66,23 +66,3 @@ class Saved(keras.Model):
             for k in ("generator", "discriminator")
         }
         return cls(**{**config, **models})
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return {}
-        parts = {
-            "loss": self.rules,
-            "penalties": list(self.penalties),
-            "generator_penalties": list(self.generator_penalties),
-            "augment": self.augment,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-        return {
-            **{k: keras.saving.serialize_keras_object(part) for k, part in parts.items()},
-            "n_critic": self.n_critic,
-            "ema": self.ema,
-        }
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
