@@ -18,6 +18,7 @@ from keras import ops
 
 from ganlib import backend
 from ganlib.game.names import known
+from ganlib.internals import sublayers
 from ganlib.models import layers
 
 
@@ -179,7 +180,7 @@ class Orthogonal(Penalty):
 
     def __call__(self, generator):
         total = 0.0
-        for layer in generator._flatten_layers():
+        for layer in sublayers(generator):
             if hasattr(layer, "kernel"):
                 w = layers.matrix(layer)
                 # ||W^T W|| = ||W W^T||: the smaller of the two, as W may be 20 x 24576.
@@ -219,8 +220,7 @@ def get(penalty):
 def check_norms(penalties, discriminator):
     """Raise ValueError if a penalty of gradients meets batch norm."""
     if any(getattr(penalty, "of_gradient", True) for penalty in penalties) and any(
-        isinstance(layer, keras.layers.BatchNormalization)
-        for layer in discriminator._flatten_layers()
+        isinstance(layer, keras.layers.BatchNormalization) for layer in sublayers(discriminator)
     ):
         raise ValueError(
             "A gradient penalty needs a discriminator without batch norm: with it each logit "
