@@ -10,7 +10,6 @@ large convolution reaches here, forward, in float32. Both are timed in turns, an
 is the median of the shares. It runs on every backend: for a GPU set KERAS_BACKEND=jax.
 """
 
-import argparse
 import statistics
 import time
 
@@ -102,8 +101,10 @@ def round_of(side, width, batch):
     )
 
 
-def measure(cases, seconds, repeats):
-    """Yield a row for each case."""
+def measure(cases=CASES, *, seconds=2.0, repeats=5):
+    """Yield a row for each case, of so many timed blocks of so many seconds."""
+    names = ("side", "width", "batch", "ms", "us an image", "GFLOP", "peak GFLOP/s", "share")
+    print("".join(f"{name:>14}" for name in names))
     best = peak()
     for side, width, batch in cases:
         keras.utils.set_random_seed(0)
@@ -124,20 +125,5 @@ def measure(cases, seconds, repeats):
         yield row
 
 
-def main():
-    ganlib.repeatable()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=2, help="of one timed block")
-    parser.add_argument("--repeats", type=int, default=5, help="blocks of each case")
-    parser.add_argument("--output", help="a JSON file for the rows and the machine")
-    arguments = parser.parse_args()
-    about = machine.about()
-    print(machine.describe(about))
-    names = ("side", "width", "batch", "ms", "us an image", "GFLOP", "peak GFLOP/s", "share")
-    print("".join(f"{name:>14}" for name in names))
-    rows = list(measure(CASES, arguments.seconds, arguments.repeats))
-    machine.write(arguments.output, about, rows=rows)
-
-
 if __name__ == "__main__":
-    main()
+    machine.main(__doc__, measure)

@@ -1,8 +1,10 @@
-"""What every benchmark says about the machine, and where it writes what it found."""
+"""What every benchmark says about the machine, and its command line."""
 
+import argparse
 import json
 from pathlib import Path
 
+import ganlib
 from ganlib import backend
 from ganlib.runs import environment
 
@@ -26,8 +28,33 @@ def describe(about):
     )
 
 
-def write(file, about, **found):
-    """Write what was found as JSON; no file, nothing to do."""
-    if file:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).write_text(json.dumps({**about, **found}, indent=1) + "\n")
+def command(name, default):
+    """An option of the command line with the name, the type and the default of a parameter."""
+    kind = {"action": "store_true"} if default is False else {"type": type(default)}
+    return "--" + name.replace("_", "-"), {"default": default, **kind}
+
+
+def main(text, measure, arguments=None):
+    """Run a benchmark from the command line and write what it found, with the machine, as JSON.
+
+    `text` is its docstring. The keyword-only parameters of `measure` are the options; it yields
+    rows, or returns a dictionary.
+    """
+    parser = argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, default in (measure.__kwdefaults__ or {}).items():
+        flag, kind = command(name, default)
+        parser.add_argument(flag, **kind)
+    parser.add_argument("--output", type=Path, help="a JSON file for what was found")
+    options = vars(parser.parse_args(arguments))
+    output = options.pop("output")
+    ganlib.repeatable()
+    here = about()  # before the long part: the files may change meanwhile
+    print(describe(here))
+    found = measure(**options)
+    if not isinstance(found, dict):
+        found = {"rows": list(found)}
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps({**here, **found}, indent=1) + "\n")

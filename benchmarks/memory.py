@@ -6,7 +6,6 @@ Each size trains in a process of its own, whose peak is read: a folder of PNG fi
 the same images as an array, which is held in memory as uint8 and no more. Time plays no part.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -46,8 +45,9 @@ def draw(folder, n):
         )
 
 
-def measure(images, scales=(1, 4, 16)):
-    """Yield a row for each kind of data and size."""
+def measure(scales=(1, 4, 16), *, images=1000):
+    """Yield a row for each kind of data and size; `images` are in the smallest set."""
+    print(f"{'data':<8}{'images':>8}{'data MB':>10}{'peak MB':>10}")
     for scale in scales:
         with tempfile.TemporaryDirectory() as folder:
             draw(Path(folder), images * scale)
@@ -59,16 +59,5 @@ def measure(images, scales=(1, 4, 16)):
                 yield {"kind": kind, "images": images * scale, "data_mb": data, "peak_mb": peak}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=1000, help="in the smallest set")
-    parser.add_argument("--output", help="a JSON file for the rows and the machine")
-    arguments = parser.parse_args()
-    about = machine.about()
-    print(machine.describe(about))
-    print(f"{'data':<8}{'images':>8}{'data MB':>10}{'peak MB':>10}")
-    machine.write(arguments.output, about, rows=list(measure(arguments.images)))
-
-
 if __name__ == "__main__":
-    main()
+    machine.main(__doc__, measure)

@@ -1,7 +1,7 @@
 """What the health monitor costs: the share of a training that it takes, at its default of a look
 every 50 rounds. The goal is below 3%.
 
-    python benchmarks/monitor.py [--rounds 600]
+    python benchmarks/monitor.py [--rounds 600] [--output FILE]
 
 A look is timed where it happens, in `fit`, and compared with the median round between two looks of
 the same training. The first look, which traces the networks, is shown apart: it is paid once.
@@ -10,12 +10,12 @@ Then ten DCGANs are trained on glyphs, twice as long each, and what the monitor 
 printed: nothing, if it raises no false alarm.
 """
 
-import argparse
 import contextlib
 import statistics
 import time
 
 import keras
+import machine
 import numpy as np
 
 import ganlib
@@ -39,7 +39,8 @@ class Timed(callbacks.HealthMonitor):
             self.lasted.append(self.since - start)
 
 
-def measure(shape, size, rounds):
+def time_looks(shape, size, rounds):
+    """A row for one size of images and batch."""
     keras.utils.set_random_seed(0)
     dcgan = ganlib.models.dcgan
     gan = ganlib.GAN(dcgan.generator(shape), dcgan.discriminator(shape))
@@ -54,6 +55,7 @@ def measure(shape, size, rounds):
     share = look / (look + monitor.every * one)
     name = f"{shape[0]} x {shape[1]}, batch {size}"
     print(f"{name:<20}{1e3 * one:9.1f}{1e3 * look:9.1f}{100 * share:8.2f}%{first:9.1f}", flush=True)
+    return {"case": name, "round_s": one, "look_s": look, "share": share, "first_s": first}
 
 
 def healthy(images, seed, rounds):
@@ -70,17 +72,16 @@ def healthy(images, seed, rounds):
     return monitor.found
 
 
-def main():
-    ganlib.repeatable()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=600)
-    rounds = parser.parse_args().rounds
+def measure(*, rounds=600):
+    """What looks cost, and what the monitor finds in ten GANs that are well."""
     print(f"{'':20}{'round ms':>9}{'look ms':>9}{'share':>9}{'first s':>9}")
-    for shape, size in (((28, 28, 1), 32), ((28, 28, 1), 128), ((32, 32, 3), 64)):
-        measure(shape, size, rounds)
+    cases = ((28, 28, 1), 32), ((28, 28, 1), 128), ((32, 32, 3), 64)
+    rows = [time_looks(shape, size, rounds) for shape, size in cases]
     glyphs = data.load("glyphs")
-    print("false alarms:", [dict(healthy(glyphs, seed, 2 * rounds)) for seed in range(10)])
+    alarms = [dict(healthy(glyphs, seed, 2 * rounds)) for seed in range(10)]
+    print("false alarms:", alarms)
+    return {"rows": rows, "false_alarms": alarms}
 
 
 if __name__ == "__main__":
-    main()
+    machine.main(__doc__, measure)

@@ -8,7 +8,6 @@ same and the efficiency, seconds on one over seconds on two, is 1 at best. What 
 price of two smaller batches and of adding up gradients; what two GPUs gain it cannot say.
 """
 
-import argparse
 import contextlib
 import statistics
 
@@ -32,8 +31,9 @@ def built(scope):
     return gan
 
 
-def measure(batches, rounds, repeats):
-    """Yield a row for each global batch."""
+def measure(batches=BATCHES, *, rounds=20, repeats=7):
+    """Yield a row for each global batch, of so many timed blocks of so many rounds."""
+    print(f"{'batch':>8}{'one ms':>10}{'two ms':>10}{'efficiency':>12}")
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -49,19 +49,5 @@ def measure(batches, rounds, repeats):
         yield row
 
 
-def main():
-    ganlib.repeatable()
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=20, help="rounds in one timed block")
-    parser.add_argument("--repeats", type=int, default=7, help="blocks of each of a pair")
-    parser.add_argument("--output", help="a JSON file for the rows and the machine")
-    arguments = parser.parse_args()
-    about = machine.about()
-    print(machine.describe(about))
-    print(f"{'batch':>8}{'one ms':>10}{'two ms':>10}{'efficiency':>12}")
-    rows = list(measure(BATCHES, arguments.rounds, arguments.repeats))
-    machine.write(arguments.output, about, rows=rows)
-
-
 if __name__ == "__main__":
-    main()
+    machine.main(__doc__, measure)

@@ -9,7 +9,6 @@ is what both halves took in `fit`, tracing twice included, less what the whole t
 below 2 s. `process` also has Python and TensorFlow start twice.
 """
 
-import argparse
 import statistics
 import subprocess
 import sys
@@ -65,8 +64,10 @@ def train(folder, rounds, stop=0):
     return *map(float, done.stdout.split()[-2:]), time.perf_counter() - start
 
 
-def measure(rounds, repeats):
+def measure(*, rounds=400, repeats=3):
     """Yield the seconds that a stop adds, in `fit` and altogether, and those of one save."""
+    print(f"{'whole s':>9}{'fit +s':>9}{'all +s':>9}{'save ms':>9}")
+    saves, interval = [], 60.0
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as parts:
             fit, save, process = train(whole, rounds)
@@ -74,23 +75,11 @@ def measure(rounds, repeats):
         in_fit = halves[0][0] + halves[1][0] - fit
         altogether = halves[0][2] + halves[1][2] - process
         print(f"{fit:>9.1f}{in_fit:>9.2f}{altogether:>9.2f}{1e3 * save:>9.0f}", flush=True)
+        saves.append(save)
         yield {"whole": fit, "fit": in_fit, "process": altogether, "save": save}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=400)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--output", help="a JSON file for the rows and the machine")
-    arguments = parser.parse_args()
-    about = machine.about()
-    print(machine.describe(about))
-    print(f"{'whole s':>9}{'fit +s':>9}{'all +s':>9}{'save ms':>9}")
-    rows = list(measure(arguments.rounds, arguments.repeats))
-    save, interval = statistics.median(row["save"] for row in rows), 60.0
+    save = statistics.median(saves)
     print(f"A save every {interval:g} s takes {100 * save / (interval + save):.2f}% of a training.")
-    machine.write(arguments.output, about, rows=rows)
 
 
 if __name__ == "__main__":
-    main()
+    machine.main(__doc__, measure)

@@ -14,7 +14,6 @@ DCGAN at batch 64, and the TensorFlow tutorial's at 256.
 - torch: the same alternating round in eager PyTorch, if it is installed.
 """
 
-import argparse
 import math
 import statistics
 import time
@@ -271,8 +270,10 @@ CASES = {  # the networks, the batch, and how many more rounds a timed block has
 }
 
 
-def measure(cases, rounds, repeats):
-    """Yield a row for each of the cases and peers."""
+def measure(cases=CASES, *, rounds=30, repeats=7):
+    """Yield a row for each of the cases and peers, of so many timed blocks of so many rounds."""
+    keras.utils.set_random_seed(0)
+    print(f"{'model':<16}{'peer':<12}{'fit ms':>8}{'peer ms':>9}{'ratio':>8}   range")
     for name, (models, size, share) in cases.items():
         ours = with_fit(models, size)
         for label, peer in PEERS.items():
@@ -296,20 +297,5 @@ def measure(cases, rounds, repeats):
             }
 
 
-def main():
-    ganlib.repeatable()
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=30, help="rounds in one timed block")
-    parser.add_argument("--repeats", type=int, default=7, help="blocks of each of a pair")
-    parser.add_argument("--output", help="a JSON file for the rows and the machine")
-    arguments = parser.parse_args()
-    keras.utils.set_random_seed(0)
-    about = machine.about()
-    print(machine.describe(about))
-    print(f"{'model':<16}{'peer':<12}{'fit ms':>8}{'peer ms':>9}{'ratio':>8}   range")
-    rows = list(measure(CASES, arguments.rounds, arguments.repeats))
-    machine.write(arguments.output, about, rows=rows)
-
-
 if __name__ == "__main__":
-    main()
+    machine.main(__doc__, measure)

@@ -12,20 +12,17 @@ trained on, in the features of one small classifier. It compares the rows of thi
 else. The clock runs from the first round, tracing included, and stops while a score is taken.
 """
 
-import argparse
-import json
 import math
 import time
-from pathlib import Path
 
 import keras
+import machine
 import numpy as np
 import tensorflow as tf
 from keras import layers
 from round import tutorial_discriminator, tutorial_generator
 
 import ganlib
-from ganlib.runs import environment
 
 # Seconds of training after which each recipe is scored.
 SCORES_AT = [2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 40, 60, 90, 120, 150, 180, 240, 300]
@@ -179,26 +176,16 @@ def first(trail, bar):
     return next((spent for spent, _, score in trail if score <= bar), None)
 
 
-def main():
-    ganlib.repeatable()
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=900, help="of training for each recipe")
-    parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--output", type=Path, help="a JSON file for the scores and the machine")
-    arguments = parser.parse_args()
-    about = {  # before the long part: the files may change meanwhile
-        "git": environment.git_state(Path(__file__).parent),
-        "hardware": environment.hardware(),
-        "versions": environment.versions(keras.config.backend()),
-    }
-    data, held_out = ganlib.data.load(arguments.dataset).split(5000 / 60_000)
+def measure(*, seconds=900.0, dataset="mnist"):
+    """Train every recipe for so many seconds and score it on the way."""
+    data, held_out = ganlib.data.load(dataset).split(5000 / 60_000)
     judge = ganlib.metrics.Classifier(data, epochs=2)
     real = judge.features(held_out.images)
 
     def score(images):
         return ganlib.metrics.frechet_distance(real, judge.features(images))
 
-    races = [race(recipe, data, score, arguments.seconds) for recipe in RECIPES.values()]
+    races = [race(recipe, data, score, seconds) for recipe in RECIPES.values()]
     trails = {name: [] for name in RECIPES}
     print(" ".join(f"{name:>32}" for name in RECIPES))
     for points in zip(*races, strict=True):
@@ -218,10 +205,8 @@ def main():
             f"{'' if there is None else format(at / there, '.0f') + 'x':>9}"
             f"{'never' if quarter is None else format(quarter, '.0f'):>16}"
         )
-    if arguments.output:
-        record = {**about, "dataset": arguments.dataset, "trails": trails}
-        arguments.output.write_text(json.dumps(record) + "\n")
+    return {"dataset": dataset, "trails": trails}
 
 
 if __name__ == "__main__":
-    main()
+    machine.main(__doc__, measure)

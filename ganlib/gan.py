@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from ganlib import backend
-from ganlib.game import feed, players, watch
+from ganlib.game import feed, players, terms, watch
 from ganlib.game.fakes import Fakes
 from ganlib.game.fitting import Fitted
-from ganlib.game.players import conditional, given
+from ganlib.game.penalties import after_update
+from ganlib.game.players import given
 from ganlib.game.rules import Ruled
 from ganlib.game.sampling import Sampled
 from ganlib.game.saved import Saved
@@ -23,12 +24,17 @@ class GAN(Ruled, Fitted, Sampled, Saved):
     samples; then the generator is updated once, on the last of these fakes, so that its forward
     pass serves both players.
 
-    A conditional GAN is one whose generator takes [latents, labels], labels being whole numbers
-    (N,) from 0; its discriminator may take [samples, labels]. `fit` is then given batches of
-    (samples, labels), as `Dataset.batches(..., labels=True)` makes them. The fakes get the labels
-    of the real samples that they are compared with: classes are then as frequent in both, so that
-    the discriminator learns nothing from frequencies, and what lies between a real and a fake
-    sample, where some penalties look, is of one class.
+    A conditional GAN is one whose generator takes [latents, condition]; its discriminator may take
+    [samples, condition]. `fit` is then given batches of (samples, conditions). A condition is a
+    class, a whole number from 0, as `Dataset.batches(..., labels=True)` gives them, if that input
+    is of whole numbers, as keras.Input((), dtype="int32"); otherwise it is a vector or an image,
+    float32 (N, ...). The fakes get the conditions of the real samples that they are compared with:
+    classes are then as frequent in both, so that the discriminator learns nothing from
+    frequencies, and what lies between a real and a fake sample, where some penalties look, is of
+    one class.
+
+    A generator with one input that is no vector takes a condition and no latents, as an image that
+    becomes another one (Isola et al. 2017, "pix2pix"); its only noise is its own, as of dropout.
 
     On several devices the training is that of one with the same batches, if the GAN is built and
     compiled in the scope of a `tf.distribute` strategy, or on JAX once
@@ -44,41 +50,65 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             does not say what it takes, such as a subclass of `keras.Model`, is called once before;
             as a discriminator it need not be, unless it takes labels. `gan.generator` then is a
             functional model around it, with the same weights.
+        generator_helper, discriminator_helper: a third network, which learns with that player: it
+            descends the player's loss, of which `compile(generator_terms=...)` must have a term
+            that uses it, and moves by the player's optimizer. An encoder of InfoGAN helps the
+            generator, a classifier of AC-GAN the discriminator. Layers that it shares with a player
+            are moved by that player.
         seed: of the latents drawn in training. The weights are the models' own: call
             `keras.utils.set_random_seed` before building these, and the whole training repeats bit
             for bit on one machine.
 
     Raises:
         ValueError: the discriminator does not take what the generator makes, or it alone takes
-            labels; a model's input is not known, or its images are channels first.
+            labels; a model's input is not known, or its images are channels first; a helper is no
+            model with weights.
     """
 
-    def __init__(self, generator, discriminator, seed=0, name="gan"):
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        seed=0,
+        name="gan",
+        generator_helper=None,
+        discriminator_helper=None,
+    ):
         super().__init__(name=name)
         self.generator, self.discriminator = players.pair(generator, discriminator)
+        self.generator_helper = players.helper(generator_helper, "generator_helper")
+        self.discriminator_helper = players.helper(discriminator_helper, "discriminator_helper")
         self.ema_generator, self.boundary, self.seed, self.means = None, None, seed, {}
-        self.latent_dim = self.generator.inputs[0].shape[-1]
-        self.classes = layers.classes(self.generator) if conditional(self.generator) else None
+        latents = players.takes_latents(self.generator)
+        self.latent_dim = self.generator.inputs[0].shape[-1] if latents else None
+        of_classes = players.of_classes(self.generator)
+        self.classes = layers.classes(self.generator) if of_classes else None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
+
+    @property
+    def condition(self):
+        """The input of the generator that is its condition, a Keras tensor, or None."""
+        return players.condition(self.generator)
 
     def train_step(self, *args):
         return backend.train_step(self, self._step, *args)
 
     def _step(self, data):
-        real_images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        real_images, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
         n = real_images.shape[0] or ops.shape(real_images)[0]  # unknown while Keras traces arrays
         if isinstance(n, int):
             feed.divide(n, self.n_critic)
-        real_images = ops.cast(real_images, "float32")
-        latents = backend.own_rows(
-            lambda rows: keras.random.normal((rows, self.latent_dim), seed=self.seed_generator), n
-        )
-        parts = [ops.split(x, self.n_critic) for x in (real_images, latents)]
-        if conditional(self.generator):
-            labels, stray = feed.training_labels(labels, self.classes)
-            parts.append(ops.split(labels, self.n_critic))
-        logs = self.round(*parts)
+        parts = {"real_images": ops.cast(real_images, "float32")}
+        if self.latent_dim is not None:
+            parts["latents"] = backend.own_rows(
+                lambda rows: keras.random.normal((rows, self.latent_dim), seed=self.seed_generator),
+                n,
+            )
+        stray = False
+        if self.condition is not None:
+            parts["conditions"], stray = feed.training_condition(self, condition)
+        logs = self.round(**{name: ops.split(x, self.n_critic) for name, x in parts.items()})
         if self.classes:
             for name, sign in watch.STRAY_LABELS.items():
                 logs[name] = ops.where(stray, sign, logs[name])
@@ -86,90 +116,90 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             self.means[name].update_state(value)
         return self.get_metrics_result()
 
-    def round(self, real_images, latents, labels=None):
+    def round(self, real_images, latents=None, conditions=None):
         """Play one round and return its logs.
 
         Args:
             real_images: n_critic batches (B, ...), float32; images in [-1, 1].
-            latents: n_critic batches (B, latent_dim), float32.
-            labels: for a conditional GAN, n_critic batches (B,), int32, of the real and of the fake
-                images.
+            latents: n_critic batches (B, latent_dim), float32, if the generator takes such.
+            conditions: for a conditional GAN, n_critic batches of what the real and the fake images
+                have in common: classes (B,), int32, or float32 (B, ...).
 
         Returns:
-            dict of scalars: `discriminator_loss`, without penalties, and `generator_loss`;
+            dict of scalars: `discriminator_loss` and `generator_loss`, without penalties and terms;
             `real_accuracy` and `fake_accuracy`, the shares of the last real and fake images on
-            which the discriminator was right, if the loss has a boundary between them.
+            which the discriminator was right, if the loss has a boundary between them; the terms.
         """
-        labels = [None] * len(latents) if labels is None else labels
-        for real, z, y in zip(real_images, latents, labels, strict=True):
-            fakes = Fakes(self.generator, self.generator_penalties, z, y, self.variables)
-            logs = self.move("discriminator", self.discriminator_loss, fakes, real, y)
-        logs |= self.move("generator", self.generator_loss, fakes, real, y)
+        none = [None] * len(real_images)
+        latents, conditions = (none if x is None else x for x in (latents, conditions))
+        for real, z, condition in zip(real_images, latents, conditions, strict=True):
+            fakes = Fakes(self.generator, self.generator_penalties, z, condition, self.variables)
+            logs = self.move("discriminator", self.discriminator_loss, fakes, real, condition)
+            after_update(self.penalties, self.discriminator)
+        logs |= self.move("generator", self.generator_loss, fakes, real, condition)
         self.move_average()
         return logs
 
-    def discriminator_loss(self, made, real, labels):
+    def discriminator_loss(self, made, real, condition):
         """What the discriminator descends, and its logs.
 
         Args:
             made: a list that begins with the fakes (B, ...).
             real: as many real samples.
-            labels: (B,), of both, or None.
+            condition: of both, or None.
         """
-        discriminator = given(self.discriminator, labels)
-        real, fake = self.augment(real), self.augment(made[0])
-        real_logits, fake_logits = _logits(discriminator, real), _logits(discriminator, fake)
+        discriminator, (fake, *_) = given(self.discriminator, condition), made
+        seen_real, seen_fake = self.augment(real), self.augment(fake)
+        real_logits = _logits(discriminator, seen_real)
+        fake_logits = _logits(discriminator, seen_fake)
         game = self.rules.discriminator(real_logits, fake_logits)
-        loss = game + sum(penalty(discriminator, real, fake) for penalty in self.penalties)
-        logs = {"discriminator_loss": game}
+        penalties = [penalty(discriminator, seen_real, seen_fake) for penalty in self.penalties]
+        added = terms.values(self, "discriminator", fake, real, condition)
+        logs = {"discriminator_loss": game, **added}
         if self.boundary is not None:
             right = {"real": real_logits > self.boundary, "fake": fake_logits < self.boundary}
             logs |= {f"{k}_accuracy": ops.mean(ops.cast(v, "float32")) for k, v in right.items()}
-        return loss, logs
+        return game + sum(penalties) + sum(added.values()), logs
 
-    def generator_loss(self, made, real, labels):
+    def generator_loss(self, made, real, condition):
         """What the generator descends, and its logs.
 
         Args:
             made: a list of the fakes (B, ...) and of the values of the generator's penalties.
-            real, labels: as for `discriminator_loss`.
+            real, condition: as for `discriminator_loss`.
         """
-        discriminator = given(self.discriminator, labels)
-        fake, *penalties = made
+        discriminator, (fake, *penalties) = given(self.discriminator, condition), made
         logits = [_logits(discriminator, self.augment(fake))]
         if getattr(self.rules, "paired", False):
             logits.append(_logits(discriminator, self.augment(real)))
         game = self.rules.generator(*logits)
-        return game + sum(penalties), {"generator_loss": game}
+        added = terms.values(self, "generator", fake, real, condition)
+        return game + sum(penalties) + sum(added.values()), {"generator_loss": game, **added}
 
-    def move(self, player, loss, fakes, real, labels):
-        """Move a player one step down its loss, and return the logs.
+    def move(self, player, loss, fakes, real, condition):
+        """Move a player, and what helps it, one step down its loss, and return the logs.
 
         The discriminator's gradient ends at the fakes; the generator's goes through them.
 
         Args:
             player: "generator" or "discriminator".
-            loss: function of (made, real, labels) to a scalar and logs.
+            loss: function of (made, real, condition) to a scalar and logs.
         """
         optimizer = getattr(self, f"{player}_optimizer")
         through = player == "generator"
-        variables = [] if through else self.discriminator.trainable_variables
+        own, made = players.teams(self)[player], fakes.made if through else []
+        direct = own[len(fakes.variables) :] if through else own
 
         def scaled(*made):
-            value, logs = loss(made or [fakes.images], real, labels)
+            value, logs = loss(made or [fakes.images], real, condition)
             return optimizer.scale_loss(value), logs
 
-        _, logs, pull = backend.pullback(
-            scaled, variables, self.variables, fakes.made if through else ()
-        )
+        _, logs, pull = backend.pullback(scaled, direct, self.variables, made)
         gradients = pull()
         if through:
-            gradients, variables = fakes.pull(gradients), fakes.variables
-        optimizer.apply(backend.own_share(gradients), variables)
-        if not through:
-            for penalty in self.penalties:
-                if hasattr(penalty, "after_update"):
-                    penalty.after_update(self.discriminator)
+            n = len(direct)
+            gradients = [*fakes.pull(gradients[n:]), *gradients[:n]]
+        optimizer.apply(backend.own_share(gradients), own)
         return logs
 
     def move_average(self):

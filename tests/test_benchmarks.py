@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -61,10 +62,26 @@ def test_cost_is_a_share_of_the_peak(capsys):
     assert gflop == 4 * operations(generator, models.dcgan.discriminator(SHAPE, width=4)) / 1e9
 
 
-def test_what_was_found_is_written_with_the_machine(tmp_path):
-    machine = importlib.import_module("machine")
-    about = machine.about()
-    machine.write(tmp_path / "new" / "a.json", about, rows=[1])
-    found = json.loads((tmp_path / "new" / "a.json").read_text())
-    assert found["rows"] == [1] and set(found) == {"git", "hardware", "versions", "rows"}
-    assert f"{found['hardware']['cores']} cores of" in machine.describe(about)
+def test_what_was_found_is_written_with_the_machine(tmp_path, capsys):
+    def measure(case=3, *, seconds=2.0, all_passes=False):
+        yield from [case, seconds, all_passes]
+
+    machine, file = importlib.import_module("machine"), tmp_path / "new" / "a.json"
+    machine.main("text", measure, ["--seconds", "1", "--all-passes", "--output", str(file)])
+    found = json.loads(file.read_text())
+    assert found["rows"] == [3, 1, True]
+    assert set(found) == {"git", "hardware", "versions", "rows"}
+    assert f"{found['hardware']['cores']} cores of" in capsys.readouterr().out
+
+
+COMMANDS = ["cost", "memory", "monitor", "repeat", "replicas", "resume", "round", "time_to_quality"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_options_are_those_of_its_first_lines(name):
+    benchmark = importlib.import_module(name)
+    said = re.findall(r"\[--([\w-]+) ?(.*?)\]", benchmark.__doc__)
+    assert said.pop() == ("output", "FILE")
+    said = [(option.replace("-", "_"), default or "False") for option, default in said]
+    defaults = benchmark.measure.__kwdefaults__
+    assert said == [(option, f"{value}".removesuffix(".0")) for option, value in defaults.items()]

@@ -20,7 +20,8 @@ FROZEN = Path(__file__).parent / "frozen"
 sys.path.append(str(FROZEN))
 import make  # noqa: E402
 
-KEPT = np.load(FROZEN / f"{keras.config.backend()}.npz")
+with np.load(FROZEN / f"{keras.config.backend()}.npz") as file:
+    KEPT = dict(file)
 TOLERANCE = {1: 1e-5, 50: 2e-4}
 
 
@@ -43,30 +44,30 @@ def test_the_training_is_the_one_that_was_kept(name):
 class FreshFakes(GAN):
     """The generator learns from other fakes than the discriminator has just seen."""
 
-    def move(self, player, loss, fakes, real, labels):
+    def move(self, player, loss, fakes, real, condition):
         if player == "generator":
             latents = keras.random.normal((make.BATCH, make.LATENT_DIM), seed=7)
-            fakes = Fakes(self.generator, (), latents, labels, self.variables)
-        return super().move(player, loss, fakes, real, labels)
+            fakes = Fakes(self.generator, (), latents, condition, self.variables)
+        return super().move(player, loss, fakes, real, condition)
 
 
 class GeneratorFirst(GAN):
     """The generator moves before the discriminator."""
 
-    def move(self, player, loss, fakes, real, labels):
+    def move(self, player, loss, fakes, real, condition):
         if player == "discriminator":
-            logs = super().move("generator", self.generator_loss, fakes, real, labels)
-            return logs | super().move(player, loss, fakes, real, labels)
+            logs = super().move("generator", self.generator_loss, fakes, real, condition)
+            return logs | super().move(player, loss, fakes, real, condition)
         return {}
 
 
 class LateAverage(GAN):
     """The average is a round behind."""
 
-    def move(self, player, loss, fakes, real, labels):
+    def move(self, player, loss, fakes, real, condition):
         if player == "generator":
             super().move_average()
-        return super().move(player, loss, fakes, real, labels)
+        return super().move(player, loss, fakes, real, condition)
 
     def move_average(self):
         pass

@@ -1,5 +1,7 @@
 """The book on paper: one page of all pages, and the PDF that a browser makes of it."""
 
+import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -10,7 +12,7 @@ import pdf
 import pytest
 from bs4 import BeautifulSoup
 from conftest import do_without_browser
-from sources import CONFIG, PAGES, ROOT
+from sources import CONFIG, NEEDS, PAGES, ROOT
 
 NAMES = [page.split("/")[1] for page in PAGES]
 TOOL = ROOT / "tools" / "pdf.py"
@@ -71,12 +73,32 @@ def test_a_training_log_is_left_out_and_long_code_is_not(page):
     assert page.select_one(".highlight .k")  # coloured still
 
 
-def test_without_a_browser_it_says_so_in_one_sentence(site):
-    alone = {**os.environ, "PATH": ""}
+def refusal(site, **environment):
+    """What the tool says in place of a PDF, one sentence."""
     command = [sys.executable, TOOL, site]
+    alone = {**os.environ, **environment}
     refused = subprocess.run(command, env=alone, capture_output=True, text=True, check=False)
-    assert refused.returncode == 1
-    assert refused.stderr.count("\n") == 1 and "apt install chromium" in refused.stderr
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1, refused.stderr
+    return refused.stderr
+
+
+def test_without_a_browser_it_says_so_in_one_sentence(site):
+    assert "apt install chromium" in refusal(site, PATH="")
+
+
+def test_without_playwright_it_says_so_in_one_sentence(site, tmp_path):
+    (tmp_path / "chromium").symlink_to(sys.executable)
+    (tmp_path / "playwright.py").write_text("raise ModuleNotFoundError")
+    without = {"PATH": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    assert ".venv/bin/pip install playwright==" in refusal(site, **without)
+
+
+def test_a_book_whose_numbers_do_not_settle_is_not_written(monkeypatch):
+    sheets = itertools.count()
+    monkeypatch.setattr(pdf, "print_once", lambda *_: next(sheets))
+    monkeypatch.setattr(pdf, "page_numbers", lambda printed: {"math": printed})
+    with pytest.raises(SystemExit, match="No PDF"):
+        pdf.print_numbered(None, None)
 
 
 # ---------------------------------------------------------------------------------- on paper
@@ -85,8 +107,8 @@ def test_without_a_browser_it_says_so_in_one_sentence(site):
 @pytest.fixture(scope="module")
 def printed(site):
     """The PDF, in bytes."""
-    if not pdf.browser():
-        do_without_browser(f"needs one of {', '.join(pdf.BROWSERS)}")
+    if not (pdf.browser() and importlib.util.find_spec("playwright")):
+        do_without_browser(NEEDS.format("Chromium and Playwright"))
     subprocess.run([sys.executable, TOOL, site], check=True)
     return (site.parent / "pdf" / "book.pdf").read_bytes()
 
@@ -95,7 +117,7 @@ def printed(site):
 def sheets(printed, site):
     """The text of every sheet."""
     if not shutil.which("pdftotext"):
-        do_without_browser("needs pdftotext, of `sudo apt install poppler-utils`")
+        do_without_browser(NEEDS.format("pdftotext"))
     command = ["pdftotext", site.parent / "pdf" / "book.pdf", "-"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return text.split("\f")[:-1]

@@ -8,23 +8,18 @@ site, and a link from page to page becomes a link inside the PDF. No style sheet
 sheet a heading will stand, so the book is printed twice: the second time with the page numbers of
 its contents filled in, and once more where these have moved a heading.
 
-Beautiful Soup and Tornado come with what builds the book.
+Beautiful Soup comes with what builds the book.
 """
 
-import asyncio
-import base64
 import json
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import yaml
 from bs4 import BeautifulSoup
-from tornado.websocket import websocket_connect
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -82,11 +77,7 @@ READY = """(async () => {
     ];
 })()"""
 
-# For the first print, which is about pages: what is not painted takes its room, and half the time.
-UNPAINTED = '<style id="unpainted">article * { visibility: hidden !important }</style>'
-UNPAINT = f"document.head.insertAdjacentHTML('beforeend', {json.dumps(UNPAINTED)})"
 NUMBER = """(numbers) => {
-    document.getElementById("unpainted")?.remove();
     for (const link of document.querySelectorAll(".book-contents a"))
         link.lastElementChild.textContent = numbers[link.hash.slice(1)];
 }"""
@@ -132,6 +123,9 @@ def article(site, page, pages):
             folded.unwrap()
     for name in found.select(".highlight span:is(.n, .p, .w)"):
         name.unwrap()  # as black as the rest, and every element is bytes in the PDF
+    for heading in found.select("section[id] > :is(h1, h2, h3, h4)"):
+        # A section may begin at the very end of a sheet, and its heading on the next one.
+        heading["id"] = heading.parent.attrs.pop("id")
     for place in found.select("[id]"):
         place["id"] = identifier(page, place["id"])
     for link in found.select("a[href]"):
@@ -158,8 +152,8 @@ def contents(articles, parts):
         lines.append(f"<h2>{caption}</h2>" if caption else "")
         for name in names:
             lines.append(entry("chapter", name, articles[name].h1.decode_contents()))
-            for section in articles[name].select("section > section:has(> h2)"):
-                lines.append(entry("section", section["id"], section.h2.decode_contents()))
+            for heading in articles[name].select("section > section > h2"):
+                lines.append(entry("section", heading["id"], heading.decode_contents()))
     return "\n".join(lines)
 
 
@@ -199,132 +193,81 @@ def assemble(site):
 # ------------------------------------------------------------------------------ what prints it
 
 
-async def connect(chromium, profile):
-    """Start Chromium without a window and without a network; the process and a connection."""
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        "--remote-debugging-port=0",
-        f"--user-data-dir={profile}",
-    ]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = await asyncio.create_subprocess_exec(chromium, *options, **quiet)
-    said = Path(profile) / "DevToolsActivePort"
-    for _ in range(600):
-        if process.returncode is not None:
-            break
-        if said.exists() and said.read_text().count("\n"):
-            port, path = said.read_text().splitlines()
-            address = f"ws://127.0.0.1:{port}{path}"
-            return process, await websocket_connect(address, max_message_size=1 << 30)
-        await asyncio.sleep(0.1)
-    else:
-        process.kill()
-    raise SystemExit(f"{chromium} does not start: try `{chromium} --headless --version`.")
-
-
-class Tab:
-    """A page in the browser."""
-
-    def __init__(self, connection):
-        self.connection, self.session, self.count = connection, {}, 0
-
-    async def receive(self):
-        """The next message."""
-        message = await self.connection.read_message()
-        if message is None:
-            raise SystemExit("The browser stopped while it printed the book: is there memory left?")
-        return json.loads(message)
-
-    async def __call__(self, method, **parameters):
-        """The result of a command of the DevTools protocol."""
-        self.count += 1
-        command = {"id": self.count, "method": method, "params": parameters, **self.session}
-        await self.connection.write_message(json.dumps(command))
-        while (message := await self.receive()).get("id") != self.count:
-            pass
-        if "error" in message:
-            raise RuntimeError(f"{method}: {message['error']['message']}")
-        return message["result"]
-
-    async def open(self, url):
-        """Open a page and wait until its scripts have run."""
-        tab = await self("Target.createTarget", url="about:blank")
-        session = await self("Target.attachToTarget", targetId=tab["targetId"], flatten=True)
-        self.session = {"sessionId": session["sessionId"]}
-        await self("Emulation.setEmulatedMedia", media="print")
-        size = {"width": TEXT_WIDTH, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-        await self("Emulation.setDeviceMetricsOverride", **size)
-        await self("Page.enable")
-        await self("Page.navigate", url=url)
-        while (await self.receive()).get("method") != "Page.loadEventFired":
-            pass
-
-    async def ask(self, expression):
-        """The value of an expression, awaited."""
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
-        answer = await self("Runtime.evaluate", **asked)
-        if "exceptionDetails" in answer:
-            raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
-        return answer["result"].get("value")
-
-    async def print(self, finished):
-        """The page as a PDF, in bytes; with an outline and tags if it is finished."""
-        wanted = {"printBackground": True, "preferCSSPageSize": True}
-        more = {"generateDocumentOutline": finished, "generateTaggedPDF": finished}
-        printed = await self("Page.printToPDF", **wanted, **more)
-        return base64.b64decode(printed["data"])
+def launch(playwright):
+    """The system's Chromium, without a window and without a network but for this machine."""
+    offline = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    return playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox", offline])
 
 
 def page_numbers(pdf):
     """The page of every place in the PDF that a link leads to.
 
     The browser writes the structure of the file as plain text: `/Type /Page` for every page, in
-    order, and a table of places, `/math--summary [2940 0 R /XYZ 52 781 0]`.
+    order, and a table of places, `/math--summary [2940 0 R /XYZ 52 781 0]`. The outline's entries,
+    `/Dest [...]`, have no name.
     """
     pages = re.findall(rb"\n(\d+) 0 obj\n<</Type /Page\n", pdf)
     number = {page: i for i, page in enumerate(pages, 1)}
-    places = re.findall(rb"/([\w.#-]+) \[(\d+) 0 R /XYZ", pdf)
+    places = re.findall(rb"/(?!Dest )([\w.#-]+) \[(\d+) 0 R /XYZ", pdf)
     return {place.decode(): number[page] for place, page in places}
 
 
-async def main(site):
+def print_once(chromium, book, numbers=None):
+    """The book as a PDF, in bytes, with these page numbers in its contents; without, a draft.
+
+    Always from a page just opened: Chromium divides one that it has printed before into other
+    sheets. A draft is about sheets: what is not painted takes its room, and half the time.
+    """
+    page = chromium.new_page(viewport={"width": TEXT_WIDTH, "height": 1000})
+    page.emulate_media(media="print")
+    page.goto(book.as_uri(), timeout=0)
+    if numbers:
+        page.evaluate(NUMBER, numbers)
+    else:
+        page.add_style_tag(content="article * { visibility: hidden !important }")
+    lost = page.evaluate(READY)
+    if lost:
+        raise SystemExit(f"The browser could not show {lost}.")
+    more = {"outline": True, "tagged": True} if numbers else {}
+    printed = page.pdf(prefer_css_page_size=True, print_background=True, **more)
+    page.close()
+    return printed
+
+
+def print_numbered(chromium, book):
+    """The book as a PDF whose contents name the sheets on which its places are."""
+    numbers = page_numbers(print_once(chromium, book))
+    for _ in range(3):  # the numbers themselves may move a heading to the next sheet
+        printed = print_once(chromium, book, numbers)
+        before, numbers = numbers, page_numbers(printed)
+        if numbers == before:
+            return printed
+    raise SystemExit("No PDF: the numbers of the contents move a heading in every print.")
+
+
+def main(site):
     """Write the book beside the site and print it."""
-    chromium = browser()
-    if not chromium:
+    if not browser():
         raise SystemExit(
             f"The PDF needs one of {', '.join(BROWSERS)}: `sudo apt install chromium`."
         )
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        raise SystemExit(
+            "The PDF needs Playwright: `.venv/bin/pip install playwright==1.65.2`."
+        ) from None
     if not (site / "book").is_dir():
         raise SystemExit(f"There is no book in {site} yet: `make pdf` builds it first.")
     folder = site.parent / "pdf"
     folder.mkdir(exist_ok=True)
     book = folder / "book.html"
     book.write_text(assemble(site), encoding="utf-8")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process, connection = await connect(chromium, profile)
-        try:
-            tab = Tab(connection)
-            await tab.open(book.as_uri())
-            lost = await tab.ask(READY)
-            if lost:
-                raise SystemExit(f"The browser could not show {lost}.")
-            await tab.ask(UNPAINT)
-            numbers = page_numbers(await tab.print(finished=False))
-            for _ in range(3):  # the numbers themselves may move a heading to the next sheet
-                await tab.ask(f"({NUMBER})({json.dumps(numbers)})")
-                printed = await tab.print(finished=True)
-                before, numbers = numbers, page_numbers(printed)
-                if numbers == before:
-                    break
-        finally:
-            process.terminate()
-            await process.wait()
+    with sync_playwright() as playwright, launch(playwright) as chromium:
+        printed = print_numbered(chromium, book)
     (folder / "book.pdf").write_bytes(printed)
     print(f"The book is in {folder / 'book.pdf'}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(*sys.argv[1:2] or [ROOT / "_build" / "html"]).resolve()))
+    main(Path(*sys.argv[1:2] or [ROOT / "_build" / "html"]).resolve())

@@ -2,7 +2,7 @@
 
 import keras
 
-from ganlib.game import feed, losses, penalties, players
+from ganlib.game import feed, losses, penalties, players, terms
 from ganlib.game.augment import get as get_augment
 
 
@@ -19,6 +19,8 @@ class Ruled(keras.Model):
         ema=None,
         generator_penalties=(),
         augment="",
+        generator_terms=None,
+        discriminator_terms=None,
         **kwargs,
     ):
         """Choose the rules of the game.
@@ -41,11 +43,17 @@ class Ruled(keras.Model):
                 changed images: the game is between these, and their gradient is that of the
                 discriminator where it is asked. (StyleGAN2-ADA's R1 goes on through the change to
                 the unchanged image, which is the same length where a change keeps lengths.)
+            generator_terms, discriminator_terms: dicts from a name to a function of (fake, real,
+                condition) to a scalar, which is added to that player's loss and logged as
+                `generator_NAME` or `discriminator_NAME`; see `ganlib.game.terms`. As with
+                penalties, only what is registered with Keras can be loaded from a saved GAN; a
+                `Checkpoint` takes any function.
             kwargs: Keras's own: jit_compile, run_eagerly, steps_per_execution.
 
         Raises:
             ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), one optimizer for
-                both, a sigmoid at the discriminator's end, or `metrics`.
+                both, a sigmoid at the discriminator's end, terms that are no functions, a helper
+                without terms, or `metrics`.
         """
         feed.check_rules(kwargs, loss, self.discriminator)
         _check_numbers(n_critic, ema)
@@ -55,13 +63,17 @@ class Ruled(keras.Model):
         single = self.discriminator.output_shape[1:][-1:] in ((), (1,))  # one logit for each
         self.boundary = getattr(self.rules, "boundary", None) if single else None
         self._add_penalties(penalties, generator_penalties)
+        self._add_terms(generator_terms, discriminator_terms)
         self.augment = get_augment(augment)
         if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
             self.augment.build(self.generator.output_shape)
         self.ema_generator = None if ema is None else players.copy(self.generator)
         names = ["discriminator_loss", "generator_loss"]
         names += [] if self.boundary is None else ["real_accuracy", "fake_accuracy"]
+        names += [f"generator_{name}" for name in self.generator_terms]
+        names += [f"discriminator_{name}" for name in self.discriminator_terms]
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        teams = players.teams(self)
         # In half precision small gradients would vanish. Keras's own loss scale adapts itself, but
         # only to one player.
         half = any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
@@ -69,23 +81,27 @@ class Ruled(keras.Model):
             optimizer=_both(
                 _adam(generator_optimizer),
                 _adam(discriminator_optimizer),
-                self.generator.trainable_variables,
+                teams["generator"],
                 loss_scale_factor=1024.0 if half else None,
             ),
             **{"auto_scale_loss": False, **kwargs},
         )
-        self.optimizer.build(
-            [*self.generator.trainable_variables, *self.discriminator.trainable_variables]
-        )
+        self.optimizer.build([*teams["generator"], *teams["discriminator"]])
 
     def _add_penalties(self, of_discriminator, of_generator):
         self.penalties = [penalties.get(penalty) for penalty in of_discriminator]
         penalties.check_norms(self.penalties, self.discriminator)
         self.generator_penalties = list(of_generator)
+
+    def _add_terms(self, of_generator, of_discriminator):
+        self.generator_terms = terms.checked(of_generator, "generator", self.generator_helper)
+        self.discriminator_terms = terms.checked(
+            of_discriminator, "discriminator", self.discriminator_helper
+        )
         # Held where Keras finds them: their state is part of the model's.
-        self.penalty_seeds = [
-            p.seed_generator for p in self.penalties if hasattr(p, "seed_generator")
-        ]
+        terms_of_both = *self.generator_terms.values(), *self.discriminator_terms.values()
+        added = [*self.penalties, *terms_of_both]
+        self.penalty_seeds = [p.seed_generator for p in added if hasattr(p, "seed_generator")]
 
     @property
     def metrics(self):
@@ -107,6 +123,8 @@ class Ruled(keras.Model):
             "penalties": list(self.penalties),
             "generator_penalties": list(self.generator_penalties),
             "augment": self.augment,
+            "generator_terms": dict(self.generator_terms),
+            "discriminator_terms": dict(self.discriminator_terms),
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }
