@@ -9,6 +9,7 @@ from keras import ops
 
 from ganlib import backend
 from ganlib.game import losses, players
+from ganlib.internals import next_epoch
 
 NO_VALIDATION = (
     "A GAN has no validation loss, since a loss measures one player against the other: score its "
@@ -226,12 +227,10 @@ def _in_range(images, ending):
 
 def at_first(feed, look):
     """Let `look` see the first batch that Keras's iterator `feed` will give, and lose none."""
-    enumerate_epoch = feed._enumerate_iterator
 
-    def looked():
-        feed.__dict__.pop("_enumerate_iterator", None)  # later epochs are not looked at
+    def looked(epoch):
         first = None
-        for begin, end, batches in enumerate_epoch():
+        for begin, end, batches in epoch():
             if first is None:
                 first = list(itertools.islice(batches, end + 1 - begin))
                 if not first:
@@ -241,4 +240,4 @@ def at_first(feed, look):
             else:
                 yield begin, end, batches
 
-    feed._enumerate_iterator = looked
+    next_epoch(feed, looked)

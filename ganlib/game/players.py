@@ -2,6 +2,7 @@
 
 import keras
 
+from ganlib.internals import made_by, sublayers
 from ganlib.models import layers
 
 
@@ -22,9 +23,7 @@ def adopt(model, role, shape=None):
         raise ValueError(f"The {role} is a keras.Model, not {model!r}.")
     if not getattr(model, "inputs", None):
         model = _around(model, role, shape)
-    if any(
-        getattr(layer, "data_format", None) == "channels_first" for layer in model._flatten_layers()
-    ):
+    if any(getattr(layer, "data_format", None) == "channels_first" for layer in sublayers(model)):
         raise ValueError(
             f"The {role} makes or takes images channels first, and ganlib's are channels last: "
             'build it after keras.config.set_image_data_format("channels_last").'
@@ -164,13 +163,12 @@ def ends_in(model):
     """The name of the function that its last layer applies: "tanh", "sigmoid", "linear", ..."""
     tensor = model.outputs[0]
     while True:
-        operation, node, _ = tensor._keras_history
+        operation, sources = made_by(tensor)
         if isinstance(operation, keras.Model):
             return ends_in(operation) if getattr(operation, "outputs", None) else "unknown"
         operation = getattr(operation, "layer", operation)  # of a wrapper
         activation = getattr(operation, "activation", None)
         name = (getattr(activation, "__name__", "") or type(operation).__name__).lower()
-        sources = operation._inbound_nodes[node].input_tensors if operation._inbound_nodes else []
         if name not in ("reshape", "flatten") or not sources:
             return name
         tensor = sources[0]

@@ -4,6 +4,7 @@ import keras
 
 from ganlib.game import feed, losses, penalties, players, terms
 from ganlib.game.augment import get as get_augment
+from ganlib.internals import sublayers
 
 
 class Ruled(keras.Model):
@@ -76,7 +77,7 @@ class Ruled(keras.Model):
         teams = players.teams(self)
         # In half precision small gradients would vanish. Keras's own loss scale adapts itself, but
         # only to one player.
-        half = any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
+        half = any(layer.compute_dtype == "float16" for layer in sublayers(self))
         super().compile(
             optimizer=_both(
                 _adam(generator_optimizer),
