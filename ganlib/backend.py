@@ -267,7 +267,7 @@ if NAME != "tensorflow":
         return contextlib.nullcontext()
 
 
-def random_state():
+def random_state() -> list:
     """State of random numbers that no Keras variable holds: a list of arrays, empty but for
     PyTorch."""
     if NAME != "torch":
@@ -275,7 +275,7 @@ def random_state():
     return [state.numpy() for state in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
 
 
-def set_random_state(arrays):
+def set_random_state(arrays: list) -> None:
     """Put back what `random_state` returned; of another backend or machine, nothing."""
     if len(arrays) == len(random_state()) > 0:
         first, *others = map(torch.from_numpy, arrays)

@@ -1,5 +1,8 @@
 """A GAN is two models, a loss and a few rules. One training round is written here."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -13,6 +16,7 @@ from ganlib.game.rules import Ruled
 from ganlib.game.sampling import Sampled
 from ganlib.game.saved import Saved
 from ganlib.models import layers
+from ganlib.types import Tensor
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
@@ -67,13 +71,13 @@ class GAN(Ruled, Fitted, Sampled, Saved):
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        seed=0,
-        name="gan",
-        generator_helper=None,
-        discriminator_helper=None,
-    ):
+        generator: keras.Model,
+        discriminator: keras.Model,
+        seed: int = 0,
+        name: str = "gan",
+        generator_helper: keras.Model | None = None,
+        discriminator_helper: keras.Model | None = None,
+    ) -> None:
         super().__init__(name=name)
         self.generator, self.discriminator = players.pair(generator, discriminator)
         self.generator_helper = players.helper(generator_helper, "generator_helper")
@@ -87,11 +91,11 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         self.built = True
 
     @property
-    def condition(self):
+    def condition(self) -> Tensor | None:
         """The input of the generator that is its condition, a Keras tensor, or None."""
         return players.condition(self.generator)
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         return backend.train_step(self, self._step, *args)
 
     def _step(self, data):
@@ -116,7 +120,12 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             self.means[name].update_state(value)
         return self.get_metrics_result()
 
-    def round(self, real_images, latents=None, conditions=None):
+    def round(
+        self,
+        real_images: Sequence[Tensor],
+        latents: Sequence[Tensor] | None = None,
+        conditions: Sequence[Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """Play one round and return its logs.
 
         Args:
@@ -140,7 +149,9 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         self.move_average()
         return logs
 
-    def discriminator_loss(self, made, real, condition):
+    def discriminator_loss(
+        self, made: Sequence[Tensor], real: Tensor, condition: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """What the discriminator descends, and its logs.
 
         Args:
@@ -161,7 +172,9 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             logs |= {f"{k}_accuracy": ops.mean(ops.cast(v, "float32")) for k, v in right.items()}
         return game + sum(penalties) + sum(added.values()), logs
 
-    def generator_loss(self, made, real, condition):
+    def generator_loss(
+        self, made: Sequence[Tensor], real: Tensor, condition: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """What the generator descends, and its logs.
 
         Args:
@@ -176,7 +189,9 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         added = terms.values(self, "generator", fake, real, condition)
         return game + sum(penalties) + sum(added.values()), {"generator_loss": game, **added}
 
-    def move(self, player, loss, fakes, real, condition):
+    def move(
+        self, player: str, loss: Callable, fakes: Fakes, real: Tensor, condition: Tensor | None
+    ) -> dict[str, Tensor]:
         """Move a player, and what helps it, one step down its loss, and return the logs.
 
         The discriminator's gradient ends at the fakes; the generator's goes through them.
@@ -202,7 +217,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         optimizer.apply(backend.own_share(gradients), own)
         return logs
 
-    def move_average(self):
+    def move_average(self) -> None:
         """Let the average of the generator, if there is one, follow it."""
         if self.ema_generator is None:
             return
@@ -212,7 +227,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
             average.assign(weight + ops.cast(decay, weight.dtype) * (average - weight))
 
-    def call(self, latents, training=False):
+    def call(self, latents: Tensor, training: bool = False) -> Tensor:
         return self.generator(latents, training=training)
 
 

@@ -1,6 +1,9 @@
 """How a GAN goes through Keras's `fit`: what is looked at before, and what Keras is told."""
 
 import contextlib
+from typing import Any, NoReturn
+
+import keras
 
 from ganlib.game import feed, watch
 from ganlib.internals import Fed
@@ -9,9 +12,18 @@ from ganlib.internals import Fed
 class Fitted(Fed):
     """A model that plays rounds with the batches that `fit` is given; `ganlib.GAN` is the model."""
 
+    looked: bool  # at a batch, by `train_on_batch`
+
     def fit(
-        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs
-    ):
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Keras's `fit`, which looks at the first batch and at every loss.
 
         It runs within `callback.around(gan, x)` of every callback that has this method, a context,
@@ -41,7 +53,14 @@ class Fitted(Fed):
             contexts.callback(setattr, self, "feed", None)  # it holds the data
             return super().fit(x, y, callbacks=callbacks, **kwargs)
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> dict[str, Any] | list:
         """Play one round with a batch, and return its losses and accuracies; raises as `fit`."""
         _demand_compiled(self)
         feed.without_weights(sample_weight=sample_weight, class_weight=class_weight)
@@ -52,7 +71,7 @@ class Fitted(Fed):
         watch.raise_unless_finite(logs, self.classes)
         return logs if return_dict else [logs[metric.name] for metric in self.metrics]
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise ValueError: nothing is measured on data that the players do not train on."""
         raise ValueError(feed.NO_VALIDATION)
 

@@ -1,5 +1,8 @@
 """The rules of a game, as `GAN.compile` takes them and looks at them."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 
 from ganlib.game import feed, losses, penalties, players, terms
@@ -12,18 +15,18 @@ class Ruled(keras.Model):
 
     def compile(
         self,
-        loss="non_saturating",
-        penalties=(),
-        generator_optimizer=None,
-        discriminator_optimizer=None,
-        n_critic=1,
-        ema=None,
-        generator_penalties=(),
-        augment="",
-        generator_terms=None,
-        discriminator_terms=None,
-        **kwargs,
-    ):
+        loss: Any = "non_saturating",
+        penalties: Sequence[str | Callable] = (),
+        generator_optimizer: keras.optimizers.Optimizer | str | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | str | None = None,
+        n_critic: int = 1,
+        ema: float | None = None,
+        generator_penalties: Sequence[Callable] = (),
+        augment: str | Callable = "",
+        generator_terms: dict[str, Callable] | None = None,
+        discriminator_terms: dict[str, Callable] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Choose the rules of the game.
 
         Args:
@@ -58,7 +61,7 @@ class Ruled(keras.Model):
         """
         feed.check_rules(kwargs, loss, self.discriminator)
         _check_numbers(n_critic, ema)
-        self.looked = False  # at a batch, by `train_on_batch`
+        self.looked = False
         self.n_critic, self.ema = n_critic, ema
         self.rules = losses.get(loss)
         single = self.discriminator.output_shape[1:][-1:] in ((), (1,))  # one logit for each
@@ -105,18 +108,18 @@ class Ruled(keras.Model):
         self.penalty_seeds = [p.seed_generator for p in added if hasattr(p, "seed_generator")]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return list(self.means.values())
 
     @property
-    def generator_optimizer(self):
+    def generator_optimizer(self) -> keras.optimizers.Optimizer:
         return self.optimizer.optimizers[0]
 
     @property
-    def discriminator_optimizer(self):
+    def discriminator_optimizer(self) -> keras.optimizers.Optimizer:
         return self.optimizer.optimizers[1]
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
             return {}
         parts = {
@@ -135,7 +138,7 @@ class Ruled(keras.Model):
             "ema": self.ema,
         }
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
 

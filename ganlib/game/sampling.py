@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from ganlib.game import players
 from ganlib.game.feed import fits
@@ -13,11 +14,11 @@ class Sampled(keras.Model):
     """A GAN that one draws samples from; `ganlib.GAN` is the model."""
 
     @property
-    def sampler(self):
+    def sampler(self) -> keras.Model:
         """The generator that `sample` draws from: the average, if there is one."""
         return self.generator if self.ema_generator is None else self.ema_generator
 
-    def latents(self, n, seed=0, truncation=None):
+    def latents(self, n: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
         """Standard normal latents (n, latent_dim), float32 numpy, the same on every backend.
 
         Args:
@@ -30,7 +31,14 @@ class Sampled(keras.Model):
         _check_takes_latents(self)
         return latents(n, self.latent_dim, seed, truncation)
 
-    def sample(self, n=None, seed=0, latents=None, labels=None, truncation=None):
+    def sample(
+        self,
+        n: int | None = None,
+        seed: int = 0,
+        latents: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
         """Draw from the generator, from its moving average if there is one, in inference mode.
 
         Args:
@@ -63,21 +71,17 @@ class Sampled(keras.Model):
             latents = checked(latents, self.latent_dim)
             n = len(latents)
         condition = condition_for(self, labels, n)
-        parts = [
-            ops.convert_to_numpy(
-                players.made_of(
-                    self.sampler,
-                    *(None if x is None else x[i : i + 256] for x in (latents, condition)),
-                    training=False,
-                )
-            )
-            for i in range(0, n, 256)
-        ]
+
+        def make(rows):
+            inputs = (None if x is None else x[rows] for x in (latents, condition))
+            return ops.convert_to_numpy(players.made_of(self.sampler, *inputs, training=False))
+
+        parts = [make(slice(i, i + 256)) for i in range(0, n, 256)]
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
 
 
-def latents(n, dim, seed=0, truncation=None):
+def latents(n: int, dim: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
     """Standard normal numbers (n, dim), float32; see `GAN.latents`."""
     if not (isinstance(n, int | np.integer) and n >= 1):
         raise ValueError(f"The number of samples is a whole number of at least 1, not {n!r}.")
@@ -98,7 +102,7 @@ def latents(n, dim, seed=0, truncation=None):
     return drawn
 
 
-def checked(given, dim):
+def checked(given: ArrayLike, dim: int) -> np.ndarray:
     """Latents as float32 numpy, or a ValueError unless they are (n, dim) and some."""
     given = np.asarray(given, "float32")
     if given.ndim != 2 or given.shape[1] != dim or not len(given):
@@ -123,7 +127,7 @@ def _number(gan, labels):
     return len(labels) if np.ndim(labels) > rank_of_one else 16
 
 
-def condition_for(gan, given, n):
+def condition_for(gan: keras.Model, given: ArrayLike | None, n: int) -> np.ndarray | None:
     """What the generator takes beside n latents, checked; None if it takes nothing."""
     if gan.condition is None:
         if given is not None:
@@ -143,7 +147,7 @@ def condition_for(gan, given, n):
     )
 
 
-def labels_for(gan, labels, n):
+def labels_for(gan: keras.Model, labels: ArrayLike | None, n: int) -> np.ndarray:
     """Labels (n,), int32, checked."""
     known = f" from 0 to {gan.classes - 1}" if gan.classes else ""
     if labels is None:
