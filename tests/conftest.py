@@ -33,6 +33,9 @@ def pytest_collection_modifyitems(items):
         return next((i for i, name in enumerate(FIRST) if file.startswith(name)), len(FIRST))
 
     items.sort(key=place)
+    for item in items:
+        if {"site", "browser"} & set(getattr(item, "fixturenames", ())):  # a cell has none
+            item.add_marker(pytest.mark.slow)
 
 
 class TogetherByFile(LoadFileScheduling):

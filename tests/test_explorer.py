@@ -84,6 +84,12 @@ def ask(request):
     return in_chromium
 
 
+def kept():
+    """The latents, classes and images that belong to the page's weights."""
+    with np.load(explorer.REFERENCE) as file:
+        return dict(file)
+
+
 def drawn(ask, latents, classes, shape, **details):
     """Images that the scripts make, float32."""
     found = ask("images", latents=latents.tolist(), classes=classes.tolist(), **details)
@@ -149,7 +155,7 @@ def test_the_library_is_the_one_that_its_notice_names():
 
 
 def test_the_browsers_pictures_are_those_of_keras(ask):
-    reference = np.load(explorer.REFERENCE)
+    reference = kept()
     images = reference["images"]
     found = drawn(ask, reference["latents"], reference["classes"], images.shape[1:])
     assert images.min() < -0.99 and images.max() > 0.99
@@ -157,7 +163,7 @@ def test_the_browsers_pictures_are_those_of_keras(ask):
 
 
 def test_keras_makes_the_same_of_the_same_weights(draw):
-    reference = np.load(explorer.REFERENCE)
+    reference = kept()
     images = draw(reference["latents"], reference["classes"])
     np.testing.assert_allclose(images, reference["images"], atol=1e-4)
 
@@ -410,7 +416,7 @@ def differ(a, b):
 
 @pytest.mark.parametrize("backend", ["wasm", "cpu"])
 def test_the_pages_numbers_are_those_of_keras(open_explorer, backend):
-    reference = np.load(explorer.REFERENCE)
+    reference = kept()
     page = open_explorer()
     assert page.evaluate("tf.getBackend()") == "wasm"
     ask = """async ([latents, classes, backend]) => {

@@ -261,6 +261,7 @@ def fed(feed, images, model=None):
     return fit(model, feed(images), **size)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # a generator tells no length
 @pytest.mark.parametrize("feed", FEEDS)
 def test_looking_at_the_first_batch_loses_none(feed, monkeypatch):
     looked = gan()

@@ -37,6 +37,7 @@ FORMATS = ["png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "g
 FORMATS += ["ppm", "pgm", "pnm", "ico", "tga", "pcx", "sgi", "bw", "im", "dds", "jp2", "j2k"]
 
 
+@pytest.mark.filterwarnings("ignore:IM image format is deprecated")  # Pillow 15 is without it
 @pytest.mark.parametrize("picture", [GREY, COLOUR], ids=["grey", "colour"])
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_every_format_keeps_its_greys(tmp_path, suffix, picture):

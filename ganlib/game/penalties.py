@@ -216,6 +216,13 @@ def get(penalty):
     return penalty
 
 
+def after_update(penalties, discriminator):
+    """Do what a penalty, such as `WeightClipping`, does after an update of the discriminator."""
+    for penalty in penalties:
+        if hasattr(penalty, "after_update"):
+            penalty.after_update(discriminator)
+
+
 def check_norms(penalties, discriminator):
     """Raise ValueError if a penalty of gradients meets batch norm."""
     if any(getattr(penalty, "of_gradient", True) for penalty in penalties) and any(
