@@ -75,8 +75,8 @@ class Sampled(keras.Model):
         inputs = [None if x is None else np.asarray(x) for x in given]
         parts = []
         for i in range(0, n, 256):
-            some = [None if x is None else x[i : i + 256] for x in inputs]
-            made = players.made_of(self.sampler, *some, training=False)
+            z, c = (None if x is None else x[i : i + 256] for x in inputs)
+            made = players.made_of(self.sampler, z, c, training=False)
             parts.append(ops.convert_to_numpy(made))
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
