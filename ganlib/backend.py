@@ -53,6 +53,12 @@ def _without_trace(function):
     return observed
 
 
+def _zeros_for_none(gradients, inputs):
+    return [
+        keras.ops.zeros_like(x) if g is None else g for g, x in zip(gradients, inputs, strict=True)
+    ]
+
+
 if NAME == "tensorflow":
 
     def pullback(function, variables, state, inputs=()):
@@ -64,9 +70,11 @@ if NAME == "tensorflow":
             sources = [*variables, *inputs]
             gradients = tape.gradient(output, sources, output_gradients=cotangent)
             # An embedding's is sparse: optimizers would treat it otherwise than the other backends.
-            return [
+            gradients = [
                 tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients
             ]
+            n = len(variables)
+            return gradients[:n] + _zeros_for_none(gradients[n:], inputs)
 
         return output, aux, pull
 
@@ -101,7 +109,9 @@ if NAME == "tensorflow":
 
     def own_share(gradients):
         replicas, _ = _replica()
-        return gradients if replicas == 1 else [g / replicas for g in gradients]
+        if replicas == 1:
+            return gradients
+        return [None if g is None else g / replicas for g in gradients]
 
     def on_many_machines(model):
         return model.distribute_strategy.extended._in_multi_worker_mode()
@@ -158,7 +168,9 @@ elif NAME == "torch":
 
         def pull(cotangent=None):
             sources = [*(v.value for v in variables), *inputs]
-            return torch.autograd.grad(output, sources, cotangent)
+            gradients = list(torch.autograd.grad(output, sources, cotangent, allow_unused=True))
+            n = len(variables)
+            return gradients[:n] + _zeros_for_none(gradients[n:], inputs)
 
         return output, aux, pull
 
@@ -294,7 +306,8 @@ pullback.__doc__ = """Run `function(*inputs)` and return `(output, aux, pull)`.
 
     `pull(cotangent)` returns the gradients of `sum(output * cotangent)`, one for each variable and
     then one for each input; without an argument the cotangent is one. For a list it is a list as
-    well. Call it once.
+    well. A variable that the output does not depend on has none, None, but for JAX, where it is
+    zero; Keras's optimizers warn and leave it. Call it once.
     """
 input_gradient.__doc__ = """Return the gradient of the scalar `function(inputs)` with respect to
 `inputs`, itself differentiable."""

@@ -1,5 +1,6 @@
 """A GAN is two models, a loss and a few rules. One training round is written here."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -208,17 +209,17 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         optimizer = getattr(self, f"{player}_optimizer")
         through = player == "generator"
         own, made = players.teams(self)[player], fakes.made if through else []
-        direct = own[len(fakes.variables) :] if through else own
 
         def scaled(*made):
             value, logs = loss(made or [fakes.images], real, condition)
             return optimizer.scale_loss(value), logs
 
-        _, logs, pull = backend.pullback(scaled, direct, self.variables, made)
+        _, logs, pull = backend.pullback(scaled, own, self.variables, made)
         gradients = pull()
         if through:
-            n = len(direct)
-            gradients = [*fakes.pull(gradients[n:]), *gradients[:n]]
+            # A term may use the generator's weights directly too: what it adds is added.
+            direct, of_made = gradients[: len(own)], gradients[len(own) :]
+            gradients = _sums(fakes.pull(of_made), direct)
         optimizer.apply(backend.own_share(gradients), own)
         return logs
 
@@ -239,3 +240,9 @@ class GAN(Ruled, Fitted, Sampled, Saved):
 def _logits(discriminator, images):
     # Losses in float32, whatever the precision of the layers.
     return ops.cast(discriminator(images, training=True), "float32")
+
+
+def _sums(gradients, more):
+    """The sums of two lists of gradients, of which the first may be shorter, and None is none."""
+    pairs = itertools.zip_longest(gradients, more)
+    return [a if b is None else b if a is None else a + b for a, b in pairs]

@@ -196,6 +196,50 @@ def test_the_gradient_of_information_reaches_generator_and_encoder():
     assert array(logs["generator_information"]) == pytest.approx(value, rel=1e-4)
 
 
+def test_a_term_may_use_the_generator_itself():
+    """L = E(a - t)^2 with a = G(1), which no fake is: its gradient is that of this alone."""
+    keras.utils.set_random_seed(0)
+    generator, ones = linear((2,), units=2), ops.ones((4, 2))
+    gan = GAN(generator, linear((2,), units=1, kernel_initializer="zeros"))
+    rules = {**sgd(), "discriminator_optimizer": keras.optimizers.SGD(0.0)}
+    gan.compile(
+        generator_terms={"at_one": lambda *_: ops.mean((generator(ones) - 5) ** 2)}, **rules
+    )
+    w, b = map(array, generator.weights)
+    slope = w.sum(0) + b - 5
+    gan.fit(X, batch_size=64, verbose=0)
+    for got, before in zip(generator.get_weights(), (w, b), strict=True):
+        np.testing.assert_allclose(got, before - STEP * slope, rtol=1e-4, atol=1e-6)
+
+
+def test_layers_of_the_generator_learn_from_its_helper():
+    """With a discriminator that says nothing and a term of real samples, all the gradient of the
+    layer that both use comes through the helper."""
+    keras.utils.set_random_seed(0)
+    shared, z, x = layers.Dense(3), keras.Input((2,)), keras.Input((2,))
+    generator = keras.Model(z, layers.Dense(2)(shared(z)))
+    helper = keras.Model(x, shared(x))
+    gan = GAN(generator, linear((2,), units=1, kernel_initializer="zeros"), generator_helper=helper)
+    rules = {**sgd(), "discriminator_optimizer": keras.optimizers.SGD(0.0)}
+    term = lambda fake, real, condition, helper: ops.mean(helper(real) ** 2) / 2  # noqa: E731
+    gan.compile(generator_terms={"real": term}, **rules)
+    w, b = map(array, shared.weights)
+    error = (X @ w + b) / (3 * len(X))
+    gan.fit(X, batch_size=64, verbose=0)
+    np.testing.assert_allclose(array(shared.kernel), w - STEP * X.T @ error, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(array(shared.bias), b - STEP * error.sum(0), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("default:Gradients do not exist")
+def test_a_helper_that_no_term_uses_stays_as_it_is():
+    gan = infogan()
+    gan.compile(generator_terms={"none": lambda fake, *_: ops.mean(fake)})
+    before = gan.generator_helper.get_weights()
+    gan.fit(X, C, batch_size=32, verbose=0)
+    for got, wanted in zip(gan.generator_helper.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
 class Crash(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if batch == 4:
