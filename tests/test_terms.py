@@ -323,6 +323,26 @@ def test_acgan_trains_the_classifier_with_the_discriminator_alone(norm):
     assert history["discriminator_class"][-1] < 0.95 * history["discriminator_class"][0]
 
 
+@keras.saving.register_keras_serializable(package="tests")
+def of_second_head(fake, real, condition, helper):
+    return ops.mean(helper(fake)["second"] ** 2)
+
+
+def test_a_helper_of_two_heads_that_shares_layers_is_saved_with_both(tmp_path):
+    x = keras.Input((2,))
+    trunk = layers.Dense(4)(x)
+    heads = {"second": layers.Dense(3)(trunk), "first": [layers.Dense(1)(trunk)]}
+    judge, helper = keras.Model(x, layers.Dense(1)(trunk)), keras.Model(x, heads)
+    gan = GAN(linear((2,), units=2), judge, discriminator_helper=helper)
+    gan.compile(discriminator_terms={"second": of_second_head})
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.models.load_model(tmp_path / "gan.keras")
+    found, wanted = loaded.discriminator_helper(X[:3]), helper(X[:3])
+    keras.tree.assert_same_structure(found, wanted)
+    for a, b in zip(keras.tree.flatten(found), keras.tree.flatten(wanted), strict=True):
+        np.testing.assert_array_equal(array(a), array(b))
+
+
 def test_mixed_precision_scales_the_loss_of_a_helper_too():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:

@@ -98,16 +98,23 @@ def _together(models):
     make anew, a layer that two models share once for each."""
     inputs = {id(x): x for model in models.values() for x in model.inputs}
     places = {name: [list(inputs).index(id(x)) for x in m.inputs] for name, m in models.items()}
-    outputs = {name: model.outputs[0] for name, model in models.items()}
-    joined = keras.Model(list(inputs.values()), list(outputs.values()))
+    outputs = {name: _outputs(model) for name, model in models.items()}
+    joined = keras.Model(list(inputs.values()), outputs)
     return {"model": keras.saving.serialize_keras_object(joined), "inputs": places}
 
 
 def _apart(config):
     """The models that `_together` has written, a dict."""
     joined = keras.saving.deserialize_keras_object(config["model"])
-    models = {}
-    for (name, places), output in zip(config["inputs"].items(), joined.outputs, strict=True):
+    models, outputs = {}, _outputs(joined)
+    for name, places in config["inputs"].items():
         inputs = [joined.inputs[i] for i in places]
-        models[name] = keras.Model(inputs if len(inputs) > 1 else inputs[0], output, name=name)
+        inputs = inputs if len(inputs) > 1 else inputs[0]
+        models[name] = keras.Model(inputs, outputs[name], name=name)
     return models
+
+
+def _outputs(model):
+    """The tensors that a model makes, one alone or nested as it gives them: `outputs` is flat."""
+    inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+    return keras.tree.pack_sequence_as(model.compute_output_spec(inputs), model.outputs)
