@@ -27,6 +27,10 @@ def missing_backend_named() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         name = (error.name or "").partition(".")[0]
+        if name == "openvino":  # the one backend of Keras's that cannot train
+            raise ImportError(
+                "ganlib runs on tensorflow, jax or torch, not on openvino: set KERAS_BACKEND."
+            ) from None
         if name not in ("tensorflow", "jax", "torch"):
             raise
         raise ModuleNotFoundError(

@@ -17,6 +17,8 @@ from sources import NEEDS, ROOT
 from test_backends import available
 from test_project import PROJECT
 
+from ganlib.start import missing_backend_named
+
 pytestmark = pytest.mark.slow
 
 WITHOUT_BACKEND = """
@@ -113,6 +115,12 @@ def test_without_a_backend_it_says_what_to_install(installed):
         f"Keras would run on {name}, which is not installed: pip install {name}"
     )
     assert "-p NAME VALUE" in run(installed, "-m", "ganlib.run", "--help")
+
+
+def test_a_backend_that_cannot_train():
+    """OpenVINO's absence is no reason to install it."""
+    with pytest.raises(ImportError, match="not on openvino"), missing_backend_named():
+        raise ModuleNotFoundError(name="openvino")
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
