@@ -378,8 +378,46 @@ def test_conditions_of_another_shape():
 
 def test_sketches_in_bytes():
     photographs, sketches = pictures()
+    gan, in_bytes = pix2pix(Distance()), (sketches * 100 + 100).astype("uint8")
     with pytest.raises(ValueError, match="these are uint8"):
-        pix2pix(Distance()).fit(photographs, (sketches * 100 + 100).astype("uint8"), verbose=0)
+        gan.fit(photographs, in_bytes, verbose=0)
+    with pytest.raises(ValueError, match="these are uint8"):
+        gan.sample(labels=in_bytes)
+
+
+def test_maps_of_whole_numbers_are_no_images():
+    regions = keras.Input(SHAPE, dtype="int32")
+    colours = layers.Reshape(SHAPE)(layers.Embedding(200, 1)(regions))
+    judge = keras.Sequential([keras.Input(SHAPE), layers.Flatten(), layers.Dense(1)])
+    gan = GAN(keras.Model(regions, colours), judge)
+    gan.compile()
+    maps = RNG.integers(0, 200, (60, *SHAPE), dtype="uint8")
+    gan.fit(pictures()[0], maps, batch_size=60, verbose=0)
+    assert gan.sample(labels=maps).shape == (60, *SHAPE)
+
+
+def test_conditions_that_a_monitor_lacks():
+    photographs, sketches = pictures()
+    for labels in (None, sketches[:5]):
+        monitor = callbacks.HealthMonitor(photographs, labels, every=1)
+        with pytest.raises(ValueError, match=r"HealthMonitor\(real, labels\) needs one for each"):
+            pix2pix(Distance()).fit(photographs, sketches, callbacks=monitor, verbose=0)
+
+
+def test_inputs_that_a_generator_cannot_have():
+    image = keras.Input(SHAPE)
+    made = layers.Add()([image, layers.Reshape((1, 1, 1))(z := keras.Input((1,)))])
+    with pytest.raises(ValueError, match=r"has shape \(None, 4, 4, 1\): put latents first"):
+        GAN(keras.Model([image, z], made), linear(SHAPE, units=1))
+    with pytest.raises(ValueError, match="The generator takes 3 inputs, and a GAN gives it two"):
+        GAN(linear((2,), (3,), (1,), units=2), linear((2,), units=1))
+
+
+def test_a_term_without_a_value():
+    gan = GAN(linear((2,), units=2), linear((2,), units=1))
+    gan.compile(generator_terms={"root": lambda fake, *_: ops.sqrt(-1 - ops.mean(fake**2))})
+    with pytest.raises(FloatingPointError, match="'generator_root' is nan at step 1 of epoch 1"):
+        gan.fit(X, batch_size=64, verbose=0)
 
 
 def test_terms_that_are_none():

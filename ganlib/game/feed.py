@@ -154,7 +154,7 @@ def _condition_shape(taken, given):
         raise ValueError(
             f"The generator takes conditions of shape {wanted}, but a batch of the data has "
             f"conditions of shape {tuple(given.shape)}, and should have "
-            f"(N, {', '.join(map(str, wanted))})."
+            f"({', '.join(map(str, ('N', *wanted)))})."
         )
 
 
@@ -195,12 +195,17 @@ def look(gan: keras.Model, batch: Any, scaled: bool = False) -> None:
 def _look_at_condition(gan, condition):
     if not players.of_classes(gan.generator):
         _condition_shape(gan.condition, condition)
-        if len(condition.shape) == 4:
-            _in_range(ops.convert_to_numpy(condition), ending=None)
+        check_range(gan.condition, ops.convert_to_numpy(condition))
     elif condition is not None:
         numbers = ops.convert_to_numpy(condition)
         if not np.issubdtype(numbers.dtype, np.integer) and (numbers % 1).any():
             raise ValueError(f"Labels are whole numbers, not {numbers.ravel()[:3].tolist()}.")
+
+
+def check_range(taken: Tensor, condition: np.ndarray) -> None:
+    """Raise ValueError if conditions are images, and not in [-1, 1], for an input of such."""
+    if len(taken.shape) == 4 and "float" in taken.dtype:
+        _in_range(condition, ending=None)
 
 
 def _numbers(array):

@@ -20,12 +20,18 @@ def adopt(model: keras.Model, role: str, shape: Shape | None = None) -> keras.Mo
         shape: of a sample, without the batch; None if it is not known.
 
     Raises:
-        ValueError: it is no Keras model, its input is not known, or its images are channels first.
+        ValueError: it is no Keras model, its input is not known, there are more than two, or its
+            images are channels first.
     """
     if not isinstance(model, keras.Model):
         raise ValueError(f"The {role} is a keras.Model, not {model!r}.")
     if not getattr(model, "inputs", None):
         model = _around(model, role, shape)
+    if len(model.inputs) > 2:
+        raise ValueError(
+            f"The {role} takes {len(model.inputs)} inputs, and a GAN gives it two at most, the "
+            "second a condition: join several conditions into one."
+        )
     if any(getattr(layer, "data_format", None) == "channels_first" for layer in sublayers(model)):
         raise ValueError(
             f"The {role} makes or takes images channels first, and ganlib's are channels last: "
@@ -61,6 +67,11 @@ def _around(model, role, shape):
 def pair(generator: keras.Model, discriminator: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Both, adopted; ValueError unless the discriminator takes what the generator makes."""
     generator = adopt(generator, "generator")
+    if conditional(generator) and len(generator.inputs[0].shape) != 2:
+        raise ValueError(
+            "A generator of two inputs takes [latents, condition], latents being (N, latent_dim), "
+            f"and the first of this one has shape {generator.inputs[0].shape}: put latents first."
+        )
     made = generator.output_shape[1:]
     discriminator = adopt(discriminator, "discriminator", made)
     taken = tuple(discriminator.inputs[0].shape[1:])

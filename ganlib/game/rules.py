@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from ganlib.game import feed, losses, penalties, players, terms
+from ganlib.game import feed, losses, penalties, players, terms, watch
 from ganlib.game.augment import get as get_augment
 from ganlib.internals import sublayers
 
@@ -73,7 +73,7 @@ class Ruled(keras.Model):
             self.augment.build(self.generator.output_shape)
         self.ema_generator = None if ema is None else players.copy(self.generator)
         names = ["discriminator_loss", "generator_loss"]
-        names += [] if self.boundary is None else ["real_accuracy", "fake_accuracy"]
+        names += [] if self.boundary is None else watch.ACCURACIES
         names += [f"generator_{name}" for name in self.generator_terms]
         names += [f"discriminator_{name}" for name in self.discriminator_terms]
         self.means = {name: keras.metrics.Mean(name=name) for name in names}

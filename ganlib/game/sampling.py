@@ -6,7 +6,7 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from ganlib.game import players
-from ganlib.game.feed import fits
+from ganlib.game.feed import check_range, fits
 from ganlib.pixels import to_uint8
 
 
@@ -53,9 +53,9 @@ class Sampled(keras.Model):
             numpy: images as uint8 (n, height, width, channels), other samples as float32.
 
         Raises:
-            ValueError: labels are missing, not taken, or out of range; conditions of another shape;
-                latents of another width, or not taken; truncation outside (0, 1] or given beside
-                latents.
+            ValueError: labels are missing, not taken, or out of range; conditions of another
+                shape, or images as such that are not in [-1, 1]; latents of another width, or not
+                taken; truncation outside (0, 1] or given beside latents.
         """
         if latents is not None and truncation is not None:
             raise ValueError(
@@ -147,6 +147,7 @@ def condition_for(gan: keras.Model, given: ArrayLike | None, n: int) -> np.ndarr
             f"The generator takes conditions of shape {wanted}: sample(labels=...) needs {n} of "
             f"them, or one for all, not {'none' if shape is None else f'shape {shape}'}."
         )
+    check_range(gan.condition, np.asarray(given))
     return np.broadcast_to(
         np.asarray(given, gan.condition.dtype), (n, *shape[len(shape) - len(wanted) :])
     )

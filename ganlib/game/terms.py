@@ -4,7 +4,9 @@ A term is a function of (fake, real, condition) to a scalar, its weight inside. 
 without augmentation. The condition is what the generator takes beside latents, and None if it
 takes nothing; the code of InfoGAN is one, drawn when the data are made. In a GAN with helpers these
 come after, as (fake, real, condition, helper), the generator's before the discriminator's: each is
-then a function of what the helper takes to what it makes in training, float32.
+then a function of what the helper takes to what it makes in training, float32. A term that draws
+random numbers is an object that holds its `keras.random.SeedGenerator` as `seed_generator`, or on
+JAX every round would draw the same.
 """
 
 from collections.abc import Callable

@@ -14,6 +14,8 @@ from ganlib.types import Logs
 # both losses at minus infinity.
 STRAY_LABELS = {"discriminator_loss": -np.inf, "generator_loss": -np.inf}
 
+ACCURACIES = "real_accuracy", "fake_accuracy"  # always finite
+
 
 def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
     """`fit`'s argument as a list: it may be None, one callback, several, or Keras's own list."""
@@ -31,7 +33,7 @@ def raise_unless_finite(logs: dict[str, Any], classes: int, where: str = "") -> 
 
     Raises:
         ValueError: the labels were not all from 0 to `classes - 1`.
-        FloatingPointError: a loss is NaN or infinite.
+        FloatingPointError: a loss or a term is NaN or infinite.
     """
     if all(logs[name] == value for name, value in STRAY_LABELS.items()):
         raise ValueError(
@@ -45,6 +47,12 @@ def raise_unless_finite(logs: dict[str, Any], classes: int, where: str = "") -> 
                 f"The {player}'s loss is {loss}{where}: try a lower learning rate, clipped "
                 "gradients (clipnorm) or a gradient penalty, and check that the data are finite "
                 "and images lie in [-1, 1]."
+            )
+    for name, value in logs.items():
+        if not np.isfinite(value):
+            raise FloatingPointError(
+                f"The term {name!r} is {float(value)}{where}: look for a logarithm, a root or a "
+                "quotient in it that has no value."
             )
 
 
@@ -63,6 +71,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.looked = backend.shares_batches(self.model)
+        self.names = [m.name for m in self.model.metrics if m.name not in ACCURACIES]
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.epoch, self.broken = epoch, []
@@ -71,7 +80,7 @@ class Watch(keras.callbacks.Callback):
             feed.at_first(self.model.feed, lambda x: feed.look(self.model, x, self.scaled))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if not all(np.isfinite(logs[name]) for name in STRAY_LABELS):
+        if not all(np.isfinite(logs[name]) for name in self.names):
             self.broken.append((batch, logs))
         if self.broken:
             time.sleep(0.1)  # the thread of an earlier step may be a little later than this one

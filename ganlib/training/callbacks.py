@@ -29,14 +29,14 @@ class Snapshots(keras.callbacks.Callback):
     """Keep what the generator makes of the same latents, before training and after every epoch.
 
     Args:
-        latents: float32 (n, latent_dim).
-        labels: for a conditional generator, whole numbers (n,).
+        latents: float32 (n, latent_dim); None for a generator that takes a condition alone.
+        labels: for a conditional generator, whole numbers (n,), or other conditions (n, ...).
 
     Attributes:
         images: list of what `GAN.sample` gave for these, the untrained generator's first.
     """
 
-    def __init__(self, latents: np.ndarray, labels: np.ndarray | None = None) -> None:
+    def __init__(self, latents: np.ndarray | None, labels: np.ndarray | None = None) -> None:
         super().__init__()
         self.latents, self.labels = latents, labels
         self.images = []
@@ -58,9 +58,10 @@ class Monitor(keras.callbacks.Callback):
         score: function of what `GAN.sample` gives for the latents, to a number or a dict of them,
             such as `lambda images: metrics.score(real, images, classifier)`. Entries of the dict
             that are not numbers are left out.
-        latents: float32 (n, latent_dim), the same every time.
+        latents: float32 (n, latent_dim), the same every time; None for a generator that takes a
+            condition alone.
         every: epochs from one score to the next.
-        labels: for a conditional generator, whole numbers (n,).
+        labels: for a conditional generator, whole numbers (n,), or other conditions (n, ...).
 
     Attributes:
         epoch: the epochs after which it scored, counted from 1.
@@ -70,7 +71,7 @@ class Monitor(keras.callbacks.Callback):
     def __init__(
         self,
         score: Callable[[np.ndarray], float | dict[str, Any]],
-        latents: np.ndarray,
+        latents: np.ndarray | None,
         every: int = 1,
         labels: np.ndarray | None = None,
     ) -> None:
@@ -130,7 +131,7 @@ class HealthMonitor(keras.callbacks.Callback):
 
     Args:
         real: a few hundred of the data, uint8 images or float32 (N, ...), 64 at least.
-        labels: theirs, for a conditional GAN, whole numbers (N,).
+        labels: theirs, for a conditional GAN, whole numbers (N,), or other conditions (N, ...).
         every: rounds from one look to the next.
         patience: rounds for which a sign must be bad before it has a name; an oscillation takes
             twice as many.
@@ -161,7 +162,12 @@ class HealthMonitor(keras.callbacks.Callback):
         latents, labels = np.zeros(n, "float32"), np.zeros(n, "int32")
         if self.model.latent_dim is not None:
             latents = self.model.latents(n, seed=0)
-        if self.labels is not None and self.model.condition is not None:
+        if self.model.condition is not None:
+            if self.labels is None or len(self.labels) < n:
+                raise ValueError(
+                    "The generator takes a condition: HealthMonitor(real, labels) needs one for "
+                    "each of the real samples."
+                )
             labels = self.labels[:n].astype(self.model.condition.dtype)
         self._inputs = [ops.convert_to_tensor(x) for x in (self.real[:n], latents, labels)]
         self._observe = health.observer(self.model)
