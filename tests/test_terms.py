@@ -232,7 +232,7 @@ def test_a_helper_is_saved_and_resumed_with_its_moments(make, tmp_path):
 # ----------------------------------------------------------------------------------------- AC-GAN
 
 
-def acgan(norm=False, **rules):
+def acgan(norm=True, **rules):
     """The classifier shares its trunk with the discriminator."""
     keras.utils.set_random_seed(0)
     z, label = keras.Input((2,)), keras.Input((), dtype="int32")
