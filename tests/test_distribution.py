@@ -20,12 +20,21 @@ import keras, numpy as np, ganlib
 from ganlib import models, penalties
 
 
+def helped(fake, real, condition, helper):
+    return keras.ops.mean(helper(fake) ** 2)
+
+
 def train(scope=contextlib.nullcontext(), batch_size=16, repeat=True, callbacks=()):
     keras.utils.set_random_seed(0)
     shape = 4, 4, 1
     with scope:
-        gan = ganlib.GAN(models.mlp.generator(shape, 3, (8,)), models.mlp.discriminator(shape))
+        gan = ganlib.GAN(
+            models.mlp.generator(shape, 3, (8,)),
+            models.mlp.discriminator(shape),
+            generator_helper=models.mlp.discriminator(shape, (4,)),
+        )
         gan.compile(
+            generator_terms={"helped": helped},
             penalties=[penalties.R1(1.0), penalties.GradientPenalty(1.0)],
             augment="translation,brightness,noise",
             ema=0.9,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganlib import models, outputs
+from ganlib import files, models, outputs
 
 
 def pictures(n, height=8, width=8, channels=1):
@@ -196,7 +196,7 @@ def test_a_folder_that_takes_nothing_is_refused_before_the_training(tmp_path, mo
     def read_only(*_, **__):  # a test that runs as root may write anywhere
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(outputs.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", read_only)
     with pytest.raises(ValueError, match=r"a folder.é \(Permission denied\): set output_dir"):
         outputs.ready(folder)
 

@@ -17,12 +17,15 @@ An operation is a pure function of (images, seed): float32 (N, H, W, C), and a s
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from ganlib import backend
 from ganlib.game.names import known
+from ganlib.types import Seed, Shape, Tensor
 
 
 def _uniform(images, seed, low, high):
@@ -40,24 +43,24 @@ def _whole(images, seed, low, high):
     return ops.cast(drawn, "float32")
 
 
-def brightness(images, seed):
+def brightness(images: Tensor, seed: Seed) -> Tensor:
     """Add a number in [-0.5, 0.5] to all pixels of an image."""
     return images + _uniform(images, seed, -0.5, 0.5)
 
 
-def saturation(images, seed):
+def saturation(images: Tensor, seed: Seed) -> Tensor:
     """Multiply what the channels differ by from their mean by a factor in [0, 2]. Grey stays."""
     grey = ops.mean(images, axis=3, keepdims=True)
     return grey + _uniform(images, seed, 0.0, 2.0) * (images - grey)
 
 
-def contrast(images, seed):
+def contrast(images: Tensor, seed: Seed) -> Tensor:
     """Multiply what the pixels differ by from the image's mean by a factor in [0.5, 1.5]."""
     mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
     return mean + _uniform(images, seed, 0.5, 1.5) * (images - mean)
 
 
-def translation(images, seed):
+def translation(images: Tensor, seed: Seed) -> Tensor:
     """Move by whole pixels, by up to an eighth of the height and of the width."""
     rows, columns = (
         ops.arange(side, dtype="float32") + _whole(images, seed, -reach, reach)
@@ -66,7 +69,7 @@ def translation(images, seed):
     return _resample(images, rows, columns)
 
 
-def scaling(images, seed):
+def scaling(images: Tensor, seed: Seed) -> Tensor:
     """Scale about the centre, by a factor in [1/1.25, 1.25] whose logarithm is uniform."""
     bound = math.log(1.25)
     factor = ops.exp(_uniform(images, seed, -bound, bound))[:, :, 0, 0]
@@ -77,7 +80,7 @@ def scaling(images, seed):
     return _resample(images, rows, columns)
 
 
-def rotation(images, seed):
+def rotation(images: Tensor, seed: Seed) -> Tensor:
     """Turn about the centre, by up to 15 degrees either way."""
     _, height, width, channels = images.shape
     bound = math.radians(15)
@@ -100,7 +103,7 @@ def rotation(images, seed):
     return turned
 
 
-def cutout(images, seed):
+def cutout(images: Tensor, seed: Seed) -> Tensor:
     """Paint a grey rectangle, half as high and wide, anywhere, perhaps partly outside."""
     _, height, width, _ = images.shape
     inside = []
@@ -113,7 +116,7 @@ def cutout(images, seed):
     return ops.where(rectangle, 0.0, images)
 
 
-def noise(images, seed):
+def noise(images: Tensor, seed: Seed) -> Tensor:
     """Add normal noise of standard deviation 0.1; for samples of any shape (N, ...)."""
     n, *shape = ops.shape(images)
     drawn = backend.own_rows(lambda rows: keras.random.normal((rows, *shape), seed=seed), n)
@@ -166,7 +169,9 @@ class DiffAugment(layers.Layer):
         ValueError: the policy has an unknown name.
     """
 
-    def __init__(self, policy="color,translation,cutout", seed=0, **kwargs):
+    def __init__(
+        self, policy: str = "color,translation,cutout", seed: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.policy, self.seed = policy, seed
         self.operations = []
@@ -175,7 +180,7 @@ class DiffAugment(layers.Layer):
             self.operations += COLOR if name == "color" else [name]
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         if set(self.operations) - {"noise"} and len(images.shape) != 4:
             raise ValueError(
                 f"{self.policy!r} changes images (N, height, width, channels), not samples of "
@@ -185,15 +190,15 @@ class DiffAugment(layers.Layer):
             images = OPERATIONS[name](images, self.seed_generator)
         return images
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The same."""
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "policy": self.policy, "seed": self.seed}
 
 
-def get(augment):
+def get(augment: str | Callable) -> Callable:
     """Return `DiffAugment` of that policy, or `augment` itself if it is callable.
 
     Raises:

@@ -1,15 +1,18 @@
 """How a GAN is written to a file and read again."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import ops
+
+NETWORKS = "generator", "discriminator", "generator_helper", "discriminator_helper"
 
 
 class Saved(keras.Model):
     """What Keras asks of a model that it saves; `ganlib.GAN` is the model."""
 
-    def save(self, filepath, *args, **kwargs):
+    def save(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
         """Keras's `save`: networks, rules, moments and the state of all seeds, as .keras."""
         if Path(filepath).suffix in (".h5", ".hdf5"):
             raise ValueError(
@@ -18,7 +21,7 @@ class Saved(keras.Model):
             )
         return super().save(filepath, *args, **kwargs)
 
-    def export(self, filepath, *args, **kwargs):
+    def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
         """Keras's `export` of the generator that `sample` draws from.
 
         Raises:
@@ -39,50 +42,72 @@ class Saved(keras.Model):
         weights = {id(v) for v in self.weights}
         return [v for v in self.variables if id(v) not in weights and "seed" in v.path]
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """The seeds' states, which no layer saves; Keras saves all other variables."""
         for i, seed in enumerate(self._seeds()):
             store[f"seed_{i}"] = ops.convert_to_numpy(seed)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Their states again, where the GAN has as many seeds as the one that was saved."""
         seeds = self._seeds()
         if len(store.keys()) == len(seeds):
             for i, seed in enumerate(seeds):
                 seed.assign(store[f"seed_{i}"])
 
-    def get_config(self):
-        return {
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
-            "seed": self.seed,
-            "name": self.name,
+    def get_config(self) -> dict[str, Any]:
+        models = {name: getattr(self, name) for name in NETWORKS if getattr(self, name) is not None}
+        sharing = _sharing(models)
+        config = {
+            name: keras.saving.serialize_keras_object(model)
+            for name, model in models.items()
+            if name not in sharing
         }
+        if sharing:
+            config["together"] = _together(sharing)
+        return {**config, "seed": self.seed, "name": self.name}
 
     @classmethod
-    def from_config(cls, config):
-        models = {
-            k: keras.saving.deserialize_keras_object(config[k])
-            for k in ("generator", "discriminator")
-        }
+    def from_config(cls, config: dict[str, Any]) -> keras.Model:
+        config = dict(config)
+        models = _apart(config.pop("together")) if "together" in config else {}
+        for name in NETWORKS:
+            if name in config:
+                models[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**{**config, **models})
 
-    def get_compile_config(self):
-        if not self.compiled:
-            return {}
-        parts = {
-            "loss": self.rules,
-            "penalties": list(self.penalties),
-            "generator_penalties": list(self.generator_penalties),
-            "augment": self.augment,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-        return {
-            **{k: keras.saving.serialize_keras_object(part) for k, part in parts.items()},
-            "n_critic": self.n_critic,
-            "ema": self.ema,
-        }
 
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+def _sharing(models):
+    """Those of the models, a dict, that have variables in common with another one."""
+    ids = {name: {id(v) for v in model.variables} for name, model in models.items()}
+    sharing = {
+        name: model
+        for name, model in models.items()
+        if any(ids[name] & ids[other] for other in models if other != name)
+    }
+    for name, model in sharing.items():
+        if not getattr(model, "inputs", None):
+            raise ValueError(
+                f"{name} shares layers with another network and cannot be saved, since it does not "
+                "say what it takes: make it of a keras.Input."
+            )
+    return sharing
+
+
+def _together(models):
+    """The configuration of one model with the inputs and outputs of all: Keras would write, and
+    make anew, a layer that two models share once for each."""
+    inputs = {id(x): x for model in models.values() for x in model.inputs}
+    places = {name: [list(inputs).index(id(x)) for x in m.inputs] for name, m in models.items()}
+    outputs = {name: model.outputs[0] for name, model in models.items()}
+    joined = keras.Model(list(inputs.values()), list(outputs.values()))
+    return {"model": keras.saving.serialize_keras_object(joined), "inputs": places}
+
+
+def _apart(config):
+    """The models that `_together` has written, a dict."""
+    joined = keras.saving.deserialize_keras_object(config["model"])
+    models = {}
+    for (name, places), output in zip(config["inputs"].items(), joined.outputs, strict=True):
+        inputs = [joined.inputs[i] for i in places]
+        models[name] = keras.Model(inputs if len(inputs) > 1 else inputs[0], output, name=name)
+    return models

@@ -9,14 +9,13 @@ import contextlib
 import json
 import math
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ganlib.checks import say
-from ganlib.files import whole
+from ganlib.files import try_writing, whole
 
 # Folders whose metrics.json this run began; in any other folder it is an older run's.
 _begun: set[Path] = set()
@@ -33,8 +32,7 @@ def ready(output_dir: str | os.PathLike[str]) -> None:
     folder = _folder(output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(2**16))
+        try_writing(folder)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in its name
         why = getattr(error, "strerror", error)
         why = "it is a file" if os.path.isfile(folder) else why
