@@ -83,5 +83,5 @@ repository: $(READY)
 	@$(BIN)/python tools/repository.py "$(URL)"
 
 clean:
-	rm -rf _build build ganlib.egg-info .pytest_cache .ruff_cache
+	rm -rf _build build ganlib.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks book ganlib tests tools -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
