@@ -19,8 +19,9 @@ def generator(
     Args:
         output_shape: (2,) for points, (8, 8, 1) for images.
         units: widths of the hidden layers.
-        activation: of the hidden layers; output_activation: of the last. Without one, an image
-            (rank 3) gets tanh, since pixels lie in [-1, 1], and anything else none.
+        activation: of the hidden layers.
+        output_activation: of the last layer. Without one, an image (rank 3) gets tanh, since pixels
+            lie in [-1, 1], and anything else none.
     """
     if output_activation is None and len(output_shape) == 3:
         output_activation = "tanh"
