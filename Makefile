@@ -4,13 +4,17 @@
 CHAPTER ?= dcgan
 BIN := .venv/bin
 READY := .venv/.ready
+# A process for each core, of which each needs up to 3 GB; the order is that of tests/conftest.py.
+SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help site book pdf test matrix run bench execute results repository clean
+.PHONY: help site book pdf lint check test test-all matrix run bench execute results repository clean
 
 help:
 	@echo "make book                     build the HTML book and open it"
 	@echo "make pdf                      the whole book as one PDF (needs Chromium and Playwright)"
-	@echo "make test                     lint, unit tests, and every chapter executed again"
+	@echo "make check                    lint, types, the tests that are not slow, one chapter"
+	@echo "make test                     lint, types, all tests, and every chapter executed again"
+	@echo "make test-all                 the same with the other backends and a browser, installed first"
 	@echo "make matrix                   every image chapter on every kind of data (half an hour)"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
 	@echo "make bench                    what BENCHMARKS.md reports, into outputs/bench/ (half an hour)"
@@ -33,16 +37,25 @@ book: site
 pdf: site
 	@$(BIN)/python tools/pdf.py
 
-test matrix execute: export KERAS_BACKEND = tensorflow
+check test matrix execute: export KERAS_BACKEND = tensorflow
 
-test: $(READY)
-	@echo "Lint"
+lint: $(READY)
+	@echo "Lint and types"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@echo "Unit tests, and tests of the notebooks, the site and Colab's set-up"
-	$(BIN)/python -m pytest tests
-	@echo "Every chapter executed again, its outputs compared with the committed ones"
-	$(BIN)/python -m pytest --nbval book
+	$(BIN)/mypy
+
+check: lint
+	@echo "The tests that are not slow, and a chapter executed again"
+	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not matrix" --nbval tests book/evaluation.ipynb
+
+test: lint
+	@echo "All tests, and every chapter executed again, its outputs compared with the committed ones"
+	$(BIN)/python -m pytest $(SPREAD) --nbval tests book
+
+test-all: $(READY)
+	@tools/install-all
+	GANBOOK_BROWSER=required $(MAKE) test
 
 matrix: $(READY)
 	$(BIN)/python -m pytest tests/matrix -m ""

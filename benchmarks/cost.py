@@ -13,14 +13,13 @@ is the median of the shares. It runs on every backend: for a GPU set KERAS_BACKE
 import statistics
 import time
 
+import keras
+import machine
 import numpy as np
+from keras import ops
 
 import ganlib
 from ganlib import backend
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import machine
-from keras import ops
 
 CASES = [  # side, width, batch
     *((28, 32, batch) for batch in (16, 32, 64, 128, 256)),

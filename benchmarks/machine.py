@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+import ganlib
 from ganlib import backend
 from ganlib.runs import environment
 
@@ -48,6 +49,7 @@ def main(text, measure, arguments=None):
     parser.add_argument("--output", type=Path, help="a JSON file for what was found")
     options = vars(parser.parse_args(arguments))
     output = options.pop("output")
+    ganlib.repeatable()
     here = about()  # before the long part: the files may change meanwhile
     print(describe(here))
     found = measure(**options)

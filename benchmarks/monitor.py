@@ -14,13 +14,12 @@ import contextlib
 import statistics
 import time
 
+import keras
+import machine
 import numpy as np
 
 import ganlib
 from ganlib import callbacks, data
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import machine
 
 
 class Timed(callbacks.HealthMonitor):

@@ -4,9 +4,9 @@
 
 A small GAN with a gradient penalty behind spectral normalisation trains again and again in one
 process from the same weights, seeds and moments, 15 rounds each; counted are the trainings whose
-weights are not those that most of them end with. `ganlib.backend` turns two passes of TensorFlow's
-graph optimiser off, `--all-passes` turns them on again. A processor that is busy with something
-else shows more.
+weights are not those that most of them end with. `ganlib.repeatable` turns two passes of
+TensorFlow's graph optimiser off, `--all-passes` turns them on again. A processor that is busy with
+something else shows more.
 """
 
 from collections import Counter

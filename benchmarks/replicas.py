@@ -11,13 +11,12 @@ price of two smaller batches and of adding up gradients; what two GPUs gain it c
 import contextlib
 import statistics
 
+import keras
+import machine
 import tensorflow as tf
+from cost import trainer
 
 import ganlib
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import machine
-from cost import trainer
 
 BATCHES = (32, 128, 512)
 

@@ -22,6 +22,7 @@ import sys, time
 import numpy as np
 import ganlib
 
+ganlib.repeatable()
 import keras
 from ganlib import callbacks
 

@@ -18,14 +18,13 @@ import math
 import statistics
 import time
 
+import keras
+import machine
 import numpy as np
+import tensorflow as tf
+from keras import layers
 
 import ganlib
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import tensorflow as tf  # isort: skip
-import machine
-from keras import layers
 
 
 def up(channels, strides, **rest):

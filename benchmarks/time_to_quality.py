@@ -15,15 +15,14 @@ else. The clock runs from the first round, tracing included, and stops while a s
 import math
 import time
 
-import numpy as np
-
-import ganlib
-
-import keras  # isort: skip  (ganlib first: it keeps TensorFlow's start-up notes quiet)
-import tensorflow as tf  # isort: skip
+import keras
 import machine
+import numpy as np
+import tensorflow as tf
 from keras import layers
 from round import tutorial_discriminator, tutorial_generator
+
+import ganlib
 
 # Seconds of training after which each recipe is scored.
 SCORES_AT = [2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 40, 60, 90, 120, 150, 180, 240, 300]

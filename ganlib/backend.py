@@ -4,7 +4,7 @@ Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). The traini
 `ganlib.gan`, and `checkpoint` and `health` in `ganlib.training`, need some things of it that Keras
 does not offer in common:
 
-- `pullback` and `value_and_gradient`: derivatives with respect to variables and to images;
+- `pullback`: derivatives with respect to variables and to images;
 - `train_step`: JAX wants a pure function of the whole state, the others a method that changes it;
 - `own_rows` and `own_share`: under `tf.distribute` every replica runs the round on its part of the
   batch, and optimizers add up their gradients; on JAX one program sees the whole batch;
@@ -14,45 +14,25 @@ does not offer in common:
 
 import contextlib
 import functools
-import os
-import sys
-import tempfile
+
+import keras
+
+NAME = keras.config.backend()
+if NAME == "tensorflow":
+    import tensorflow as tf
+elif NAME == "jax":
+    import jax
+elif NAME == "torch":
+    import torch
+else:
+    raise ImportError(
+        f"ganlib runs on tensorflow, jax or torch, not on {NAME!r}: set KERAS_BACKEND."
+    )
 
 
-@contextlib.contextmanager
-def _native_messages_held_back():
-    """Hold back what native libraries write to stderr; show it only if the import fails.
-
-    TensorFlow's C++ start-up notes ignore every log level and would be part of each notebook's
-    output.
-    """
-    try:
-        stderr = os.dup(2)
-    except OSError:  # no stderr at all, as under pythonw
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(stderr, 2)
-            held.seek(0)
-            os.write(2, held.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-with _native_messages_held_back():
-    import keras
-
-    NAME = keras.config.backend()
+def repeat_trainings() -> None:
+    """Set the backend so that equal trainings end with equal weights; see `ganlib.repeatable`."""
     if NAME == "tensorflow":
-        import tensorflow as tf
-
         tf.config.list_physical_devices()  # looks for a GPU, and complains, now rather than later
         # With the first of these passes over its graphs TensorFlow 2.21 does not always train
         # alike: from one state 3 of 200 trainings of a small GAN ended with other weights, without
@@ -60,14 +40,6 @@ with _native_messages_held_back():
         # long without them.
         tf.config.optimizer.set_experimental_options(
             {"dependency_optimization": False, "remapping": False}
-        )
-    elif NAME == "jax":
-        import jax
-    elif NAME == "torch":
-        import torch
-    else:
-        raise ImportError(
-            f"ganlib runs on tensorflow, jax or torch, not on {NAME!r}: set KERAS_BACKEND."
         )
 
 
@@ -83,24 +55,20 @@ def _without_trace(function):
 
 if NAME == "tensorflow":
 
-    def pullback(function, variables, state):
-        with tf.GradientTape() as tape:
-            output, aux = function()
+    def pullback(function, variables, state, inputs=()):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([*(v.value for v in variables), *inputs])
+            output, aux = function(*inputs)
 
         def pull(cotangent=None):
-            gradients = tape.gradient(output, variables, output_gradients=cotangent)
+            sources = [*variables, *inputs]
+            gradients = tape.gradient(output, sources, output_gradients=cotangent)
             # An embedding's is sparse: optimizers would treat it otherwise than the other backends.
             return [
                 tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients
             ]
 
         return output, aux, pull
-
-    def value_and_gradient(function, inputs, state):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(inputs)
-            output, aux = function(inputs)
-        return output, aux, tape.gradient(output, inputs)
 
     def input_gradient(function, inputs):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -184,18 +152,15 @@ if NAME == "tensorflow":
 
 elif NAME == "torch":
 
-    def pullback(function, variables, state):
-        output, aux = function()
+    def pullback(function, variables, state, inputs=()):
+        inputs = [x.detach().requires_grad_() for x in inputs]
+        output, aux = function(*inputs)
 
         def pull(cotangent=None):
-            return torch.autograd.grad(output, [v.value for v in variables], cotangent)
+            sources = [*(v.value for v in variables), *inputs]
+            return torch.autograd.grad(output, sources, cotangent)
 
         return output, aux, pull
-
-    def value_and_gradient(function, inputs, state):
-        inputs = inputs.detach().requires_grad_()
-        output, aux = function(inputs)
-        return output, aux, torch.autograd.grad(output, inputs)[0]
 
     def input_gradient(function, inputs):
         inputs = inputs.detach().requires_grad_()
@@ -236,29 +201,23 @@ else:
             if id(variable) not in kept:
                 variable.assign(value)
 
-    def pullback(function, variables, state):
+    def pullback(function, variables, state, inputs=()):
         pure = _differentiable(function, state)
         output, pull, (aux, values) = jax.vjp(
-            lambda values: pure(list(zip(variables, values, strict=True))),
+            lambda values, *inputs: pure(list(zip(variables, values, strict=True)), *inputs),
             [v.value for v in variables],
+            *inputs,
             has_aux=True,
         )
         _assign(state, values, but=variables)
-        return (
-            output,
-            aux,
-            lambda cotangent=None: pull(
-                jax.numpy.ones_like(output) if cotangent is None else cotangent
-            )[0],
-        )
 
-    def value_and_gradient(function, inputs, state):
-        pure = _differentiable(function, state)
-        (output, (aux, values)), gradient = jax.value_and_grad(lambda x: pure([], x), has_aux=True)(
-            inputs
-        )
-        _assign(state, values)
-        return output, aux, gradient
+        def pulled(cotangent=None):
+            of_variables, *of_inputs = pull(
+                jax.numpy.ones_like(output) if cotangent is None else cotangent
+            )
+            return [*of_variables, *of_inputs]
+
+        return output, aux, pulled
 
     def input_gradient(function, inputs):
         return jax.grad(function)(inputs)
@@ -324,24 +283,18 @@ def set_random_state(arrays):
         torch.cuda.set_rng_state_all(others)
 
 
-pullback.__doc__ = """Run `function()` and return `(output, aux, pull)`.
+pullback.__doc__ = """Run `function(*inputs)` and return `(output, aux, pull)`.
 
     Args:
-        function: takes nothing, returns `(output, aux)`; only `output`, a tensor or a list, is
+        function: of the inputs, to `(output, aux)`; only `output`, a tensor or a list, is
             differentiated.
         variables: the Keras variables to differentiate with respect to.
         state: every Keras variable that `function` may read or assign (JAX needs to know).
+        inputs: float tensors to differentiate with respect to as well.
 
-    `pull(cotangent)` returns the gradients of `sum(output * cotangent)`, one for each variable;
-    without an argument the cotangent is one. For a list it is a list as well. Call it once.
-    """
-value_and_gradient.__doc__ = """Run `function(inputs)`, which returns `(scalar, aux)`, and return
-`(scalar, aux, gradient)`.
-
-    Args:
-        function: as for `pullback`, but a function of one tensor.
-        inputs: float tensor; `gradient` is the scalar's with respect to it, of the same shape.
-        state: every Keras variable that `function` may read or assign.
+    `pull(cotangent)` returns the gradients of `sum(output * cotangent)`, one for each variable and
+    then one for each input; without an argument the cotangent is one. For a list it is a list as
+    well. Call it once.
     """
 input_gradient.__doc__ = """Return the gradient of the scalar `function(inputs)` with respect to
 `inputs`, itself differentiable."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,12 @@ def whole(file: Path) -> Iterator[Path]:
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def try_writing(folder: Path) -> None:
+    """Write a little, which is gone at once; raises OSError if the folder does not take it."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(2**16))
 
 
 @contextlib.contextmanager

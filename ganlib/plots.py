@@ -56,17 +56,15 @@ def use_style() -> None:
     )
 
 
-def tile(
-    images: ArrayLike, columns: int | None = None, gap: int = 1, background: int = 0
-) -> np.ndarray:
+def tile(images: ArrayLike, columns: int | None = None) -> np.ndarray:
     """Lay uint8 images (N, H, W, C) or (N, H, W) out in one array, row by row.
+
+    A black pixel is between neighbours.
 
     Args:
         images: C is 1 (grey), 3 or 4.
         columns: images in a row, or all of them where there are fewer; by default as many as make
             the whole about square.
-        gap: pixels between neighbours.
-        background: the value of the gaps and of empty places.
 
     Returns:
         uint8, (height, width) for grey images and (height, width, C) for colour.
@@ -78,14 +76,10 @@ def tile(
     n, height, width, channels = images.shape
     columns = _columns(images, columns)
     rows = -(-n // columns)
-    canvas = np.full(
-        (rows * (height + gap) - gap, columns * (width + gap) - gap, channels),
-        background,
-        np.uint8,
-    )
-    for i, image in enumerate(images):
-        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
-        canvas[top : top + height, left : left + width] = image
+    cells = np.zeros((rows * columns, height + 1, width + 1, channels), np.uint8)
+    cells[:n, :height, :width] = images
+    grid = cells.reshape(rows, columns, height + 1, width + 1, channels).swapaxes(1, 2)
+    canvas = grid.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
     return canvas[..., 0] if channels == 1 else canvas
 
 
@@ -119,29 +113,13 @@ def save_grid(
     Image.fromarray(canvas).save(path, optimize=True)
 
 
-def image_grid(
-    images: ArrayLike,
-    columns: int | None = None,
-    titles: Sequence[str] | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Show uint8 images (N, H, W, C) in rows of `columns`, as `tile` lays them out; returns the
-    Axes.
-
-    Args:
-        titles: a text for each column, written above it.
-    """
+def image_grid(images: ArrayLike, columns: int | None = None, ax: Axes | None = None) -> Axes:
+    """Show uint8 images (N, H, W, C) as `tile` lays them out; returns the Axes."""
     images = _images(images)
-    columns = _columns(images, columns)
-    canvas = tile(images, columns)
     if ax is None:
-        width, height = _inches(images, columns)
-        _, ax = plt.subplots(figsize=(width, height + (0.25 if titles else 0)))
-    ax.imshow(canvas, cmap="gray", vmin=0, vmax=255)
+        _, ax = plt.subplots(figsize=_inches(images, _columns(images, columns)))
+    ax.imshow(tile(images, columns), cmap="gray", vmin=0, vmax=255)
     ax.set_axis_off()
-    step, above = images.shape[2] + 1, max(3, images.shape[1] / 10)
-    for i, title in zip(range(columns), titles or (), strict=False):
-        ax.text(i * step + step / 2 - 1, -above, title, ha="center", va="bottom", color=GREY)
     return ax
 
 
@@ -259,18 +237,13 @@ def scatter2d(
 def bars(
     labels: Sequence[str],
     values: Sequence[float],
-    spread: Sequence[float] | None = None,
     ax: Axes | None = None,
     xlabel: str | None = None,
 ) -> Axes:
-    """Draw horizontal bars with their numbers, the first at the top; returns the Axes.
-
-    Args:
-        spread: half the length of each bar's error line, such as a standard deviation.
-    """
+    """Draw horizontal bars, the first at the top; returns the Axes."""
     ax = _axes(ax, (WIDTH, 0.5 + 0.32 * len(labels)))
     places = np.arange(len(labels))
-    ax.barh(places, values, xerr=spread, height=0.62, color=REAL, ecolor=GREY)
+    ax.barh(places, values, height=0.62, color=REAL)
     ax.set_yticks(places, labels)
     ax.invert_yaxis()
     if xlabel:

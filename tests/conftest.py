@@ -1,5 +1,6 @@
 """What every test relies on."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,18 +13,85 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import matplotlib  # noqa: E402
+from xdist.scheduler import LoadFileScheduling  # noqa: E402
 
 matplotlib.use("Agg")  # not in the environment: a chapter executed by these tests shows its figures
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "tools"))
 import pdf  # noqa: E402
+from sources import NEEDS  # noqa: E402
+
+# What takes longest goes first, so that the cores are done at the same time.
+FIRST = ("tests/matrix", "tests/test_browser", "tests/test_backends", "book", "tests/test_pdf")
+FIRST += (
+    "tests/test_gan_lab",
+    "tests/test_checkpoint",
+    "tests/test_models",
+    "tests/test_distribution",
+)
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        file = item.path.relative_to(ROOT).as_posix()
+        return next((i for i, name in enumerate(FIRST) if file.startswith(name)), len(FIRST))
+
+    items.sort(key=place)
+    for item in items:
+        if {"site", "browser"} & set(getattr(item, "fixturenames", ())):  # a cell has none
+            item.add_marker(pytest.mark.slow)
+
+
+class TogetherByFile(LoadFileScheduling):
+    """A core takes a whole file, but of the other backends' tests, minutes each, one."""
+
+    def _split_scope(self, nodeid):
+        return nodeid if "::test_the_same_tests_pass[" in nodeid else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return TogetherByFile(config, log)
+
+
+@contextlib.contextmanager
+def alone(file):
+    """Wait until no other process is in here with this file."""
+    import fcntl
+
+    with open(file, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def pytest_collection_finish(session):
+    """Train as the chapters do, where the tests that were collected train at all."""
+    if "keras" in sys.modules:
+        import ganlib
+
+        ganlib.repeatable()
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """The folder of HTML that a strict build leaves; the build is a test."""
-    folder = tmp_path_factory.mktemp("site")
+    """The folder of HTML that a strict build leaves; the build is a test.
+
+    The first of pytest-xdist's workers that needs it builds it for all, below the folder of theirs.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder = folder / "site"
+    built = folder.with_suffix(".built")
+    with alone(folder.with_suffix(".lock")):
+        if not built.exists():
+            build(folder)
+            built.touch()
+    return folder / "_build" / "html"
+
+
+def build(folder):
+    """Build the book there, with nothing to complain of."""
     command = Path(sys.executable).with_name("jupyter-book")
     strict = ["--all", "-W", "--keep-going", "-n", "--path-output", str(folder)]
     built = subprocess.run(
@@ -31,7 +99,6 @@ def site(tmp_path_factory):
     )
     assert built.returncode == 0, built.stderr[-4000:]
     assert "WARNING" not in built.stderr
-    return folder / "_build" / "html"
 
 
 def do_without_browser(reason):
@@ -52,7 +119,6 @@ def browser():
     except ModuleNotFoundError:
         sync_playwright = None
     if not (pdf.browser() and sync_playwright):
-        reason = "needs the system's chromium and `.venv/bin/pip install playwright`"
-        do_without_browser(reason)
+        do_without_browser(NEEDS.format("Chromium and Playwright"))
     with sync_playwright() as playwright, pdf.launch(playwright) as browser:
         yield browser

@@ -14,13 +14,18 @@ URL = CONFIG["repository"]["url"]
 PAGES = [TOC["root"]] + [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
 CHAPTERS = [Path(page).name for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 
+# Why a test is skipped where something is not installed.
+NEEDS = "needs {0}: `make test-all` installs what is missing"
+
 # The first code cell of every chapter.
 SETUP = f"""\
 try:
     import ganlib
 except ModuleNotFoundError:  # the notebook stands alone, as on Colab
     %pip install --quiet git+{URL}
-    import ganlib"""
+    import ganlib
+
+ganlib.repeatable()"""
 
 
 def notebook(chapter):

@@ -230,8 +230,8 @@ def test_penalties_see_the_changed_images():
     made, judge = players()
     gan = GAN(made, judge)
     gan.compile(penalties=[spy], augment=lambda images: 0.5 * images + 0.25)
-    gan._update_discriminator(
-        judge, ops.convert_to_tensor(pixels(4)), ops.convert_to_tensor(pixels(4))
+    gan.discriminator_loss(
+        [ops.convert_to_tensor(pixels(4))], ops.convert_to_tensor(pixels(4)), None
     )
     np.testing.assert_allclose(array(given["real"]), 0.5 * pixels(4) + 0.25, rtol=1e-6)
 
@@ -243,6 +243,7 @@ def trained(policy, **rules):
     return gan
 
 
+@pytest.mark.slow
 def test_fit_draws_new_numbers_can_be_repeated_and_depends_on_the_seed():
     weights = {}
     for name, seed in (("first", 0), ("again", 0), ("other", 1)):
@@ -265,6 +266,7 @@ def test_without_a_policy_the_game_is_as_before():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_it_keeps_its_policy(tmp_path):
     gan = trained(augment.DiffAugment("translation,noise", seed=5))
     gan.save(tmp_path / "gan.keras")

@@ -7,15 +7,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sources import NEEDS, ROOT
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
 OTHERS = ["jax", "torch"]
-REASON = "{0} is not installed: pip install {0}"
 
 
 def available(backend):
@@ -24,62 +24,44 @@ def available(backend):
 
 def run(backend, *arguments, timeout=600, **variables):
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT), **variables}
-    # The computations are small, so that compiling them takes nearly all of the time.
+    # The computations are small, so that compiling them takes JAX nearly all of the time.
     environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+    environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    environment["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    with tempfile.TemporaryDirectory() as folder:  # no two processes share it: it has no lock
+        environment["JAX_COMPILATION_CACHE_DIR"] = folder
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def running(request):
-    """What `run` returns for every (backend, names) that is to be tested, two at a time."""
-    chosen = [
-        (item.callspec.params["backend"], item.callspec.params["names"])
-        for item in request.session.items
-        if item.name.startswith("test_the_same_tests_pass[")
-    ]
-    pool = ThreadPoolExecutor(2)
-    yield {
-        (backend, names): pool.submit(
-            run,
-            backend,
-            *("-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *(f"tests/test_{name}.py" for name in names),
-            timeout=1200,
-        )
-        for backend, names in chosen
-        if available(backend)
-    }
-    pool.shutdown(cancel_futures=True)
+TENSORS = [
+    ("gan", "losses", "penalties", "callbacks", "augment"),
+    ("conditional", "layers", "models"),
+    ("metrics", "data", "densities"),
+    ("checkpoint",),
+    ("keras_calls", "frozen", "terms"),
+]
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("gan", "losses", "penalties", "callbacks", "augment"),
-        ("conditional", "layers", "models"),
-        ("metrics", "data", "densities"),
-        ("checkpoint",),
-        ("keras_calls", "frozen"),
-    ],
-)
-def test_the_same_tests_pass(backend, names, running):
+@pytest.mark.parametrize("names", TENSORS)
+def test_the_same_tests_pass(backend, names):
     """Everything that computes with tensors; TensorFlow's turn is the surrounding run itself."""
     if not available(backend):
-        pytest.skip(REASON.format(backend))
-    running[backend, names].result()
+        pytest.skip(NEEDS.format(backend))
+    files = (f"tests/test_{name}.py" for name in names)
+    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, timeout=1200)
 
 
-ROUNDS = """
+ROUND = """
 import sys
 import keras, numpy as np, ganlib
 from keras import ops
@@ -97,17 +79,11 @@ gan.set_weights([rng.normal(scale=0.3, size=w.shape) for w in gan.get_weights()]
 for norm in gan._flatten_layers():  # a variance is positive
     if isinstance(norm, keras.layers.BatchNormalization):
         norm.moving_variance.assign(np.abs(rng.normal(size=norm.moving_variance.shape)))
-for _ in range(ROUNDS):
-    reals = rng.uniform(-1, 1, size=(n_critic, batch, *shape)).astype("float32")
-    latents = rng.normal(size=(n_critic, batch, 4)).astype("float32")
-    gan.round(list(map(ops.convert_to_tensor, reals)), list(map(ops.convert_to_tensor, latents)))
+reals = rng.uniform(-1, 1, size=(n_critic, batch, *shape)).astype("float32")
+latents = rng.normal(size=(n_critic, batch, 4)).astype("float32")
+gan.round(list(map(ops.convert_to_tensor, reals)), list(map(ops.convert_to_tensor, latents)))
 np.savez(sys.argv[1], *gan.get_weights())
 """
-
-
-@pytest.mark.parametrize("backend", OTHERS)
-def test_one_round_gives_the_same_weights_as_on_tensorflow(backend):
-    agree(backend, ROUNDS.replace("ROUNDS", "1"))
 
 
 AUGMENTED_ROUND = """
@@ -124,33 +100,9 @@ def drawn(numbers, dtype="float32"):
 keras.random.uniform = lambda shape, low, high, seed: drawn(rng.uniform(low, high, shape))
 keras.random.normal = lambda shape, seed: drawn(rng.normal(size=shape))
 keras.random.randint = lambda shape, low, high, seed: drawn(rng.integers(low, high, shape), "int32")
-""" + ROUNDS.replace("ROUNDS", "1").replace(
+""" + ROUND.replace(
     "compile(", 'compile(augment="color,translation,scaling,rotation,cutout,noise", '
 )
-
-
-@pytest.mark.parametrize("backend", OTHERS)
-def test_one_augmented_round_gives_the_same_weights(backend):
-    agree(backend, AUGMENTED_ROUND)
-
-
-def agree(backend, script):
-    """Compare what a script saves in the file that its argument names, on both backends."""
-    if not available(backend):
-        pytest.skip(REASON.format(backend))
-    ours, theirs = (saved_by(name, script) for name in ("tensorflow", backend))
-    assert len(ours) == len(theirs) > 10
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
-
-
-@functools.cache
-def saved_by(backend, script):
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "arrays.npz"
-        run(backend, "-c", script, str(file))
-        with np.load(file) as arrays:
-            return [arrays[key] for key in arrays]
 
 
 CONDITIONAL_ROUNDS = """
@@ -189,16 +141,9 @@ np.savez(sys.argv[1], *arrays)
 """
 
 
-@pytest.mark.parametrize("backend", OTHERS)
-def test_one_round_of_each_conditional_model_gives_the_same_weights(backend):
-    agree(backend, CONDITIONAL_ROUNDS)
-
-
-WITHOUT_TENSORFLOW = """
+TRAININGS = """
 import sys
-
-sys.modules["tensorflow"] = None  # importing it fails
-import keras, numpy as np, ganlib
+import numpy as np, ganlib
 
 images = np.zeros((64, 8, 8, 1), "uint8")
 data = ganlib.data.Dataset("black", images, np.zeros(64, "int64"), ("black",))
@@ -210,23 +155,64 @@ gan.fit(data.batches(16, repeat=True), steps_per_epoch=3, epochs=2, verbose=0)
 points = ganlib.GAN(ganlib.models.mlp.generator((2,)), ganlib.models.mlp.discriminator((2,)))
 points.compile("least_squares")
 points.fit(ganlib.data.ring().batches(16), steps_per_epoch=3, verbose=0)
-print(gan.sample(3).shape, points.sample(3).shape)
-assert sys.modules["tensorflow"] is None and "tensorflow.python" not in sys.modules
+np.savez(sys.argv[1], gan.sample(3), points.sample(3))
 """
+
+# The last of them replaces functions of Keras.
+SCRIPTS = {"plain": ROUND, "conditional": CONDITIONAL_ROUNDS, "trainings": TRAININGS}
+SCRIPTS["augmented"] = AUGMENTED_ROUND
+
+TOGETHER = f"""
+import sys
+
+backend, folder = sys.argv[1:]
+if backend != "tensorflow":
+    sys.modules["tensorflow"] = None  # importing it fails
+for name, script in {SCRIPTS!r}.items():
+    sys.argv[1] = f"{{folder}}/{{name}}.npz"
+    exec(script, {{}})
+if backend != "tensorflow":
+    assert sys.modules["tensorflow"] is None and "tensorflow.python" not in sys.modules
+"""
+
+
+def arrays(file):
+    with np.load(file) as kept:
+        return list(kept.values())
+
+
+@functools.cache
+def saved_by(backend):
+    """The arrays that each of the scripts saves, by its name; one process runs them all."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(backend, "-c", TOGETHER, backend, folder)
+        return {name: arrays(Path(folder) / f"{name}.npz") for name in SCRIPTS}
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("rounds", ["plain", "conditional", "augmented"])
+def test_one_round_gives_the_same_weights_as_on_tensorflow(rounds, backend):
+    if not available(backend):
+        pytest.skip(NEEDS.format(backend))
+    ours, theirs = (saved_by(name)[rounds] for name in ("tensorflow", backend))
+    assert len(ours) == len(theirs) > 10
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("backend", OTHERS)
 def test_nothing_imports_tensorflow(backend):
+    """Not the trainings with ganlib's data either: all the scripts run as if it were not there."""
     if not available(backend):
-        pytest.skip(REASON.format(backend))
-    assert "(3, 8, 8, 1) (3, 2)" in run(backend, "-c", WITHOUT_TENSORFLOW)
+        pytest.skip(NEEDS.format(backend))
+    assert [made.shape for made in saved_by(backend)["trainings"]] == [(3, 8, 8, 1), (3, 2)]
 
 
 def test_an_unknown_backend_is_named():
     if not available("jax"):
-        pytest.skip("Keras's NumPy backend needs jax: pip install jax")
+        pytest.skip(NEEDS.format("jax"))  # for Keras's NumPy backend
     done = subprocess.run(
-        [sys.executable, "-c", "import ganlib"],
+        [sys.executable, "-c", "from ganlib import GAN"],
         env={**os.environ, "KERAS_BACKEND": "numpy", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -238,7 +224,8 @@ def test_an_unknown_backend_is_named():
 def test_importing_is_quiet_and_adds_little_to_keras():
     """Start-up notes would be part of every notebook; what is heavy waits until it is used."""
     script = """
-import sys, ganlib
+import ganlib
+ganlib.repeatable()
 import tensorflow as tf
 tf.ones(3) + 1
 """
@@ -248,10 +235,41 @@ tf.ones(3) + 1
     script = f"""
 import sys, keras
 before = set(sys.modules)
-import ganlib
+from ganlib import GAN
 print(sorted({heavy} & {{name.split(".")[0] for name in set(sys.modules) - before}}))
 """
     assert run_quietly(script).stdout == "[]\n"
+
+
+def test_importing_changes_nothing_in_the_program():
+    """Only `repeatable` does, and says so."""
+    script = """
+import os, random, sys, warnings
+import keras, matplotlib, numpy as np, tensorflow as tf
+
+def program():
+    return {
+        "options": tf.config.optimizer.get_experimental_options(),
+        "stderr": (os.fstat(2), sys.stderr, sys.stdout),
+        "style": dict(matplotlib.rcParams),
+        "warnings": list(warnings.filters),
+        "numpy": [str(part) for part in np.random.get_state()],
+        "python": random.getstate(),
+        "tensorflow": (tf.random.get_global_generator().state.numpy().tolist()),
+        "environment": dict(os.environ),
+        "keras": (keras.config.floatx(), keras.config.image_data_format()),
+        "hooks": (sys.excepthook, sys.displayhook, list(sys.meta_path), os.getcwd()),
+    }
+
+before = program()
+import ganlib
+from ganlib import GAN, callbacks, check, data, health, lab, metrics, models, outputs, plots
+after = program()
+print([name for name in before if before[name] != after[name]])
+ganlib.repeatable()
+print([name for name in before if before[name] != program()[name]])
+"""
+    assert run_quietly(script).stdout == "[]\n['options']\n"
 
 
 def run_quietly(script):

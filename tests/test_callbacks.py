@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from sources import NEEDS
 
 from ganlib import GAN, callbacks, data, layers, models
 
@@ -118,7 +119,7 @@ def test_keras_logs_and_the_history_agree_over_a_resumed_training(tmp_path):
 
 def test_tensorboard_gets_the_losses(tmp_path):
     tf = pytest.importorskip("tensorflow")
-    pytest.importorskip("tensorboard")
+    pytest.importorskip("tensorboard", reason=NEEDS.format("TensorBoard"))
     board = keras.callbacks.TensorBoard(tmp_path, update_freq=4)
     _, history = fitted(board, epochs=2)
     written = {}
@@ -185,6 +186,7 @@ def whole_gan(**rules):
     return gan
 
 
+@pytest.mark.slow
 def test_looking_changes_nothing():
     runs = []
     for used in ([], [callbacks.HealthMonitor(PIXELS, every=2)]):

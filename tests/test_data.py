@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from sources import NEEDS
 
 from ganlib import data
 from ganlib.data import batches, cache, stored
@@ -262,10 +263,13 @@ def digest_of_batches():
     return total.hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_batches_are_the_same_on_every_backend_and_need_no_tensorflow(backend):
-    if backend == keras.config.backend() or not find_spec(backend):
-        pytest.skip(f"{backend} is this test's own, or not installed")
+    if backend == keras.config.backend():
+        pytest.skip("this test's own")
+    if not find_spec(backend):
+        pytest.skip(NEEDS.format(backend))
     code = "import sys, test_data; print(test_data.digest_of_batches(), *sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code],

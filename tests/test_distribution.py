@@ -9,7 +9,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_backends import REASON, available, run
+from sources import NEEDS
+from test_backends import available, run
 
 pytestmark = pytest.mark.slow
 
@@ -19,12 +20,21 @@ import keras, numpy as np, ganlib
 from ganlib import models, penalties
 
 
+def helped(fake, real, condition, helper):
+    return keras.ops.mean(helper(fake) ** 2)
+
+
 def train(scope=contextlib.nullcontext(), batch_size=16, repeat=True, callbacks=()):
     keras.utils.set_random_seed(0)
     shape = 4, 4, 1
     with scope:
-        gan = ganlib.GAN(models.mlp.generator(shape, 3, (8,)), models.mlp.discriminator(shape))
+        gan = ganlib.GAN(
+            models.mlp.generator(shape, 3, (8,)),
+            models.mlp.discriminator(shape),
+            generator_helper=models.mlp.discriminator(shape, (4,)),
+        )
         gan.compile(
+            generator_terms={"helped": helped},
             penalties=[penalties.R1(1.0), penalties.GradientPenalty(1.0)],
             augment="translation,brightness,noise",
             ema=0.9,
@@ -136,6 +146,6 @@ def test_two_processes_on_tensorflow(tmp_path):
 
 def test_two_devices_on_jax():
     if not available("jax"):
-        pytest.skip(REASON.format("jax"))
+        pytest.skip(NEEDS.format("jax"))
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     assert "the same" in run("jax", "-c", TRAIN + JAX, XLA_FLAGS=flags.strip())

@@ -84,6 +84,12 @@ def ask(request):
     return in_chromium
 
 
+def kept():
+    """The latents, classes and images that belong to the page's weights."""
+    with np.load(explorer.REFERENCE) as file:
+        return dict(file)
+
+
 def drawn(ask, latents, classes, shape, **details):
     """Images that the scripts make, float32."""
     found = ask("images", latents=latents.tolist(), classes=classes.tolist(), **details)
@@ -149,7 +155,7 @@ def test_the_library_is_the_one_that_its_notice_names():
 
 
 def test_the_browsers_pictures_are_those_of_keras(ask):
-    reference = np.load(explorer.REFERENCE)
+    reference = kept()
     images = reference["images"]
     found = drawn(ask, reference["latents"], reference["classes"], images.shape[1:])
     assert images.min() < -0.99 and images.max() > 0.99
@@ -157,7 +163,7 @@ def test_the_browsers_pictures_are_those_of_keras(ask):
 
 
 def test_keras_makes_the_same_of_the_same_weights(draw):
-    reference = np.load(explorer.REFERENCE)
+    reference = kept()
     images = draw(reference["latents"], reference["classes"])
     np.testing.assert_allclose(images, reference["images"], atol=1e-4)
 
@@ -276,6 +282,7 @@ def test_classes_share_slant_and_ink(draw):
     assert abs(np.corrcoef(found[1].width, found[6].width)[0, 1]) < 0.3
 
 
+@pytest.mark.slow
 def test_two_directions_have_a_name(draw):
     z, shares = normal(300, 3), each_class(300)
     ends = [[shape_of(draw(z + t * d, shares)) for t in (-2, 2)] for d in DIRECTIONS]
@@ -286,6 +293,7 @@ def test_two_directions_have_a_name(draw):
         assert np.mean(less.height > more.height) > 0.85
 
 
+@pytest.mark.slow
 def test_six_directions_hold_most_of_the_change(draw):
     np.testing.assert_allclose(DIRECTIONS @ DIRECTIONS.T, np.eye(6), atol=1e-5)
     change = explorer.metric(draw, normal(30, 5), each_class(30))
@@ -314,6 +322,7 @@ def test_truncation_costs_variety(draw):
     assert f"{said}{precision} and {recall}" in PAGE
 
 
+@pytest.mark.slow
 def test_no_walk_between_classes_jumps(draw):
     z, longest, halves = normal(10, 11), 0, {}
     for a in range(10):
@@ -410,7 +419,7 @@ def differ(a, b):
 
 @pytest.mark.parametrize("backend", ["wasm", "cpu"])
 def test_the_pages_numbers_are_those_of_keras(open_explorer, backend):
-    reference = np.load(explorer.REFERENCE)
+    reference = kept()
     page = open_explorer()
     assert page.evaluate("tf.getBackend()") == "wasm"
     ask = """async ([latents, classes, backend]) => {

@@ -13,7 +13,7 @@ FLOORS = [
     {"training"},
     {"gan"},
     {"game", "metrics"},
-    {"models", "data"},
+    {"models", "data", "start"},
     {"backend", "checks", "files", "pixels", "plots", "types"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

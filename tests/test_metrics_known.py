@@ -13,7 +13,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from ganlib.data import densities
 from ganlib.metrics import (
-    Moments,
     frechet_distance,
     inception_score,
     kernel_distance,
@@ -108,25 +107,9 @@ def test_the_bias_of_the_frechet_distance_falls_as_one_over_n_as_documented():
         assert_mean(scores, slope, relative=2 / n)
 
 
-def test_moments_of_a_stream_are_those_of_the_whole():
-    x = gaussian(0, 3000)
-    stream = Moments()
-    for batch in np.split(x, [1, 7, 500, 2600]):
-        assert stream.update(batch) is stream
-    assert stream.n == 3000
-    np.testing.assert_allclose(stream.mean, x.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(stream.covariance, np.cov(x, rowvar=False), rtol=1e-10)
-    y = gaussian(1, 500)
-    assert frechet_distance(stream, y) == pytest.approx(frechet_distance(x, y), rel=1e-9)
-    assert frechet_distance(x, Moments().update(y)) == pytest.approx(frechet_distance(x, y))
-
-
-def test_moments_survive_a_mean_far_from_zero():
-    x = gaussian(0, 3000, 3)
-    far = Moments()
-    for batch in np.split(x + 1e7, 10):
-        far.update(batch)
-    np.testing.assert_allclose(far.covariance, np.cov(x, rowvar=False), rtol=1e-6)
+def test_a_mean_far_from_zero_costs_no_digits():
+    x, y = gaussian(0, 3000, 3), gaussian(1, 500, 3)
+    assert frechet_distance(x + 1e7, y + 1e7) == pytest.approx(frechet_distance(x, y), rel=1e-6)
 
 
 def test_features_in_half_precision_are_summed_in_double():
@@ -312,6 +295,7 @@ def test_a_distance_is_never_negative():
 # ----------------------------------------------------------------------------------- memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [kernel_distance, prdc])
 def test_memory_does_not_grow_with_the_pairs(metric):
     peaks = []
@@ -406,7 +390,7 @@ def test_metrics_of_features_say_what_is_wrong(metric):
         metric(np.where(good > 0, good, np.nan), good)
     with pytest.raises(ValueError, match="not all finite"):
         metric(good, np.where(good > 0, good, np.inf))
-    with pytest.raises(ValueError, match="at least two|too few samples"):
+    with pytest.raises(ValueError, match="too few samples"):
         metric(good, good[:1])
     with pytest.raises(ValueError, match="too few samples"):
         metric(good[:0], good)
@@ -420,7 +404,7 @@ def test_metrics_of_features_say_what_is_wrong(metric):
 def test_what_is_no_array_is_said_in_one_sentence(metric, bad):
     arguments = (bad,) if metric is inception_score else (gaussian(0), bad)
     with pytest.raises(
-        ValueError, match=r"^Numbers come in an array or a tensor, and are real.*[^.]+\.$"
+        ValueError, match=r"^An array or a tensor of real numbers is needed.*[^.]+\.$"
     ):
         metric(*arguments)
 
@@ -454,11 +438,8 @@ def test_features_whose_squares_are_infinite():
 
 
 def test_moments_and_neighbours_say_what_is_wrong():
-    moments = Moments().update(np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"\(3, 2\) with \(4, 5\)"):
-        moments.update(np.zeros((4, 5)))
-    with pytest.raises(ValueError, match=r"\(3, 2\) with \(4, 5\)"):
-        frechet_distance(moments, Moments().update(np.zeros((4, 5))))
+        frechet_distance(np.zeros((3, 2)), np.zeros((4, 5)))
     with pytest.raises(ValueError, match="5, where 6 are needed"):
         prdc(gaussian(0, 5), gaussian(0, 9))
     with pytest.raises(ValueError, match="k is 0"):

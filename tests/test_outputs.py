@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganlib import models, outputs
+from ganlib import files, models, outputs
 
 
 def pictures(n, height=8, width=8, channels=1):
@@ -36,7 +36,8 @@ def test_the_folder_holds_samples_picture_generator_and_metrics(tmp_path):
         np.testing.assert_array_equal(kept["images"], images)
         np.testing.assert_array_equal(kept["labels"], np.arange(30))
     assert metrics(folder) == {"by": [1, 2], "distance": 2.5}
-    assert Image.open(folder / "samples.png").size == (2 * (20 * 9 - 1), 2 * (2 * 9 - 1))
+    with Image.open(folder / "samples.png") as picture:
+        assert picture.size == (2 * (20 * 9 - 1), 2 * (2 * 9 - 1))
     latents = np.ones((2, 3), "float32")
     again = keras.models.load_model(folder / "generator.keras")
     np.testing.assert_allclose(
@@ -68,14 +69,15 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
 )
 def test_the_picture_fits_a_page_whatever_the_images(tmp_path, images, size):
     outputs.save(tmp_path, tiny(), images)
-    picture = Image.open(tmp_path / "samples.png")
-    assert picture.size == size and picture.mode == ("RGB" if images.shape[-1] == 3 else "L")
+    with Image.open(tmp_path / "samples.png") as picture:
+        assert picture.size == size and picture.mode == ("RGB" if images.shape[-1] == 3 else "L")
 
 
 def test_a_second_save_replaces_the_first_and_leaves_no_parts(tmp_path):
     for n in (2, 3):
         outputs.save(tmp_path, tiny(), pictures(n))
-    assert len(np.load(tmp_path / "samples.npz")["images"]) == 3
+    with np.load(tmp_path / "samples.npz") as kept:
+        assert len(kept["images"]) == 3
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["generator.keras", "samples.npz", "samples.png"]
 
@@ -194,7 +196,7 @@ def test_a_folder_that_takes_nothing_is_refused_before_the_training(tmp_path, mo
     def read_only(*_, **__):  # a test that runs as root may write anywhere
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(outputs.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", read_only)
     with pytest.raises(ValueError, match=r"a folder.é \(Permission denied\): set output_dir"):
         outputs.ready(folder)
 
@@ -210,3 +212,13 @@ def test_a_tilde_is_the_home(tmp_path, monkeypatch):
     outputs.ready("~/run")
     outputs.record("~/run", fid=1.0)
     assert metrics(tmp_path / "run") == {"fid": 1.0}
+
+
+def test_what_a_run_left_beside_the_notebook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert outputs.committed("dcgan-mnist") == {}
+    folder = tmp_path / "results" / "dcgan-mnist"
+    outputs.record(folder, fid=1.5)
+    assert outputs.committed("dcgan-mnist") == {"fid": 1.5, "run": {}}
+    (folder / "run.json").write_text('{"seconds": 9}')
+    assert outputs.committed("dcgan-mnist") == {"fid": 1.5, "run": {"seconds": 9}}

@@ -12,7 +12,7 @@ import pdf
 import pytest
 from bs4 import BeautifulSoup
 from conftest import do_without_browser
-from sources import CONFIG, PAGES, ROOT
+from sources import CONFIG, NEEDS, PAGES, ROOT
 
 NAMES = [page.split("/")[1] for page in PAGES]
 TOOL = ROOT / "tools" / "pdf.py"
@@ -108,7 +108,7 @@ def test_a_book_whose_numbers_do_not_settle_is_not_written(monkeypatch):
 def printed(site):
     """The PDF, in bytes."""
     if not (pdf.browser() and importlib.util.find_spec("playwright")):
-        do_without_browser("needs the system's chromium and `.venv/bin/pip install playwright`")
+        do_without_browser(NEEDS.format("Chromium and Playwright"))
     subprocess.run([sys.executable, TOOL, site], check=True)
     return (site.parent / "pdf" / "book.pdf").read_bytes()
 
@@ -117,7 +117,7 @@ def printed(site):
 def sheets(printed, site):
     """The text of every sheet."""
     if not shutil.which("pdftotext"):
-        do_without_browser("needs pdftotext, of `sudo apt install poppler-utils`")
+        do_without_browser(NEEDS.format("pdftotext"))
     command = ["pdftotext", site.parent / "pdf" / "book.pdf", "-"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return text.split("\f")[:-1]

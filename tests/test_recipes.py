@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from sources import ROOT
+from sources import NEEDS, ROOT
 from test_run import environment, notebook
 
 from ganlib import GAN, models, plots, sweep
@@ -55,7 +55,7 @@ def test_an_animation(trained):
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="graphs are TensorFlow's")
 def test_tensorboard(trained, tmp_path):
     tf = pytest.importorskip("tensorflow")
-    pytest.importorskip("tensorboard")
+    pytest.importorskip("tensorboard", reason=NEEDS.format("TensorBoard"))
     names = trained("Losses, samples and the network in TensorBoard")
     losses, images, graphs = [], {}, 0
     for file in tmp_path.rglob("events*"):

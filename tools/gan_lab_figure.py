@@ -75,6 +75,7 @@ def draw(gan, real, ax):
 
 def main():
     """Train, and draw on the way."""
+    ganlib.repeatable()
     plots.use_style()
     keras.utils.set_random_seed(0)
     ring = ganlib.data.ring(radius=2.0, sigma=0.1)

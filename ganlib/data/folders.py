@@ -80,10 +80,7 @@ def read(
     What is left out of it is printed, in one line.
 
     Args:
-        size: (height, width) of the images; by default that of the files, if all have the same one
-            of at most 64 pixels a side, else a square of 64, or of a smaller power of two where
-            that is enough for half of them.
-        channels: 1 (grey) or 3; by default 1 if all the files are grey.
+        size: (height, width) of the images; its default, and `channels`, are as for `data.load`.
 
     Returns:
         an `ImageFolder`; labels int64 (N,), or None without subfolders; the names of the classes.
@@ -177,7 +174,7 @@ def _printable(name: str) -> str:
 
 
 def _common_size(sizes) -> tuple[int, int]:
-    """What `read` says of its default size."""
+    """The size that `data.load` says is the default."""
     if len(set(sizes)) == 1 and max(sizes[0]) <= 64:
         return sizes[0]
     shorter = statistics.median_low(map(min, sizes))

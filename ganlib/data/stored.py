@@ -1,7 +1,9 @@
 """Data sets kept as NAME.npz: read, or fetched through Keras, and known to be what they say."""
 
+import contextlib
 import hashlib
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
@@ -65,7 +67,7 @@ def read(name: str) -> dict[str, np.ndarray]:
 def _read(name, file) -> dict[str, np.ndarray]:
     advice = "move it away to have it fetched again, or put the right file there."
     try:
-        with np.load(file) as stored:
+        with open(file, "rb") as stream, np.load(stream) as stored:
             arrays = _canonical({key: stored[key] for key in _ARRAYS})
     except PermissionError:
         raise ValueError(
@@ -120,25 +122,38 @@ def _difference(name, arrays) -> str | None:
 
 def _fetch(name, file) -> dict[str, np.ndarray]:
     """Download through Keras, which verifies its archive, and keep the arrays in `file`, if any."""
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(30)  # do not wait for ever for a network that does not answer
-    try:
+    what, arrays = name, ", ".join(_ARRAYS)
+    instead = f"set GANLIB_DATA to the folder that holds {name}.npz (arrays {arrays})."
+    if file:
+        what = f"{name} is not in {file.parent} and"
+        instead = f"put {name}.npz there, or {instead}"
+    with downloading(what, instead):
         (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
-    except Exception as error:  # Keras raises a bare Exception
-        raise FileNotFoundError(
-            f"{name} {f'is not in {file.parent} and ' if file else ''}could not be downloaded "
-            f"({first_line(error)}): {f'put {name}.npz there, or ' if file else ''}"
-            f"set GANLIB_DATA to the folder that holds {name}.npz (arrays {', '.join(_ARRAYS)})."
-        ) from None
-    finally:
-        socket.setdefaulttimeout(timeout)
-    arrays = _canonical(dict(zip(_ARRAYS, (x_train, y_train, x_test, y_test), strict=True)))
-    problem = _difference(name, arrays)
+    found = _canonical(dict(zip(_ARRAYS, (x_train, y_train, x_test, y_test), strict=True)))
+    problem = _difference(name, found)
     if problem:
         raise ValueError(f"What Keras downloaded is not {name}: {problem}.")
     if file:
-        cache.save(file, **arrays)
-    return arrays
+        cache.save(file, **found)
+    return found
+
+
+@contextlib.contextmanager
+def downloading(what: str, instead: str) -> Iterator[None]:
+    """While Keras fetches something: a network that does not answer is left after half a minute.
+
+    Raises:
+        FileNotFoundError: `what` could not be downloaded, why, and what to do `instead`.
+    """
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)
+    try:
+        yield
+    except Exception as error:  # Keras raises a bare Exception
+        reason = first_line(error)
+        raise FileNotFoundError(f"{what} could not be downloaded ({reason}): {instead}") from None
+    finally:
+        socket.setdefaulttimeout(timeout)
 
 
 def first_line(error: BaseException) -> str:

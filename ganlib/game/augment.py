@@ -17,12 +17,14 @@ An operation is a pure function of (images, seed): float32 (N, H, W, C), and a s
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from ganlib import backend
 from ganlib.game.names import known
+from ganlib.types import Tensor
 
 
 def _uniform(images, seed, low, high):
@@ -40,24 +42,24 @@ def _whole(images, seed, low, high):
     return ops.cast(drawn, "float32")
 
 
-def brightness(images, seed):
+def brightness(images: Tensor, seed: Any) -> Tensor:
     """Add a number in [-0.5, 0.5] to all pixels of an image."""
     return images + _uniform(images, seed, -0.5, 0.5)
 
 
-def saturation(images, seed):
+def saturation(images: Tensor, seed: Any) -> Tensor:
     """Multiply what the channels differ by from their mean by a factor in [0, 2]. Grey stays."""
     grey = ops.mean(images, axis=3, keepdims=True)
     return grey + _uniform(images, seed, 0.0, 2.0) * (images - grey)
 
 
-def contrast(images, seed):
+def contrast(images: Tensor, seed: Any) -> Tensor:
     """Multiply what the pixels differ by from the image's mean by a factor in [0.5, 1.5]."""
     mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
     return mean + _uniform(images, seed, 0.5, 1.5) * (images - mean)
 
 
-def translation(images, seed):
+def translation(images: Tensor, seed: Any) -> Tensor:
     """Move by whole pixels, by up to an eighth of the height and of the width."""
     rows, columns = (
         ops.arange(side, dtype="float32") + _whole(images, seed, -reach, reach)
@@ -66,7 +68,7 @@ def translation(images, seed):
     return _resample(images, rows, columns)
 
 
-def scaling(images, seed):
+def scaling(images: Tensor, seed: Any) -> Tensor:
     """Scale about the centre, by a factor in [1/1.25, 1.25] whose logarithm is uniform."""
     bound = math.log(1.25)
     factor = ops.exp(_uniform(images, seed, -bound, bound))[:, :, 0, 0]
@@ -77,7 +79,7 @@ def scaling(images, seed):
     return _resample(images, rows, columns)
 
 
-def rotation(images, seed):
+def rotation(images: Tensor, seed: Any) -> Tensor:
     """Turn about the centre, by up to 15 degrees either way."""
     _, height, width, channels = images.shape
     bound = math.radians(15)
@@ -100,7 +102,7 @@ def rotation(images, seed):
     return turned
 
 
-def cutout(images, seed):
+def cutout(images: Tensor, seed: Any) -> Tensor:
     """Paint a grey rectangle, half as high and wide, anywhere, perhaps partly outside."""
     _, height, width, _ = images.shape
     inside = []
@@ -113,7 +115,7 @@ def cutout(images, seed):
     return ops.where(rectangle, 0.0, images)
 
 
-def noise(images, seed):
+def noise(images: Tensor, seed: Any) -> Tensor:
     """Add normal noise of standard deviation 0.1; for samples of any shape (N, ...)."""
     n, *shape = ops.shape(images)
     drawn = backend.own_rows(lambda rows: keras.random.normal((rows, *shape), seed=seed), n)
@@ -166,7 +168,9 @@ class DiffAugment(layers.Layer):
         ValueError: the policy has an unknown name.
     """
 
-    def __init__(self, policy="color,translation,cutout", seed=0, **kwargs):
+    def __init__(
+        self, policy: str = "color,translation,cutout", seed: int = 0, **kwargs: Any
+    ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.policy, self.seed = policy, seed
         self.operations = []
@@ -175,7 +179,7 @@ class DiffAugment(layers.Layer):
             self.operations += COLOR if name == "color" else [name]
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         if set(self.operations) - {"noise"} and len(images.shape) != 4:
             raise ValueError(
                 f"{self.policy!r} changes images (N, height, width, channels), not samples of "

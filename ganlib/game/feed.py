@@ -114,54 +114,89 @@ def uneven_batches_told(n_critic):
     )
 
 
-def training_labels(labels, classes):
-    """The labels as int32 (N,), in range, and whether any of them was not."""
-    if labels is None:
+def training_condition(gan, given):
+    """The conditions of a batch as the generator takes them, and whether a class was out of range.
+
+    Classes are int32 (N,), in range.
+    """
+    if not players.of_classes(gan.generator):
+        _condition_shape(gan.condition, given)
+        return ops.cast(given, gan.condition.dtype), False
+    if given is None:
         raise ValueError(
             "The generator takes labels, but fit was given none: use fit(images, labels) or "
             "data.batches(..., labels=True)."
         )
-    if tuple(labels.shape[1:]) not in ((), (1,)):
+    if tuple(given.shape[1:]) not in ((), (1,)):
         raise ValueError(
             "Labels are whole numbers, one for each image, of shape (N,), not "
-            f"{tuple(labels.shape)}."
+            f"{tuple(given.shape)}."
         )
-    labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
-    if not classes:
+    labels = ops.cast(ops.reshape(given, (-1,)), "int32")
+    if not gan.classes:
         return labels, False
-    inside = ops.clip(labels, 0, classes - 1)
+    inside = ops.clip(labels, 0, gan.classes - 1)
     return inside, ops.any(labels != inside)
 
 
+def _condition_shape(taken, given):
+    wanted = tuple(taken.shape[1:])
+    if given is None:
+        raise ValueError(
+            f"The generator takes conditions of shape {wanted}, but fit was given none: use "
+            "fit(samples, conditions), or batches of both."
+        )
+    if not fits(given.shape[1:], wanted):
+        raise ValueError(
+            f"The generator takes conditions of shape {wanted}, but a batch of the data has "
+            f"conditions of shape {tuple(given.shape)}, and should have "
+            f"(N, {', '.join(map(str, wanted))})."
+        )
+
+
+def fits(shape, wanted):
+    """Whether a shape is the one that is wanted, of which None is any size."""
+    return len(shape) == len(wanted) and all(
+        b is None or a == b for a, b in zip(shape, wanted, strict=True)
+    )
+
+
 def look(gan, batch, scaled=False):
-    """Look at one batch: samples, or (samples, labels).
+    """Look at one batch: samples, or (samples, conditions).
 
     Args:
         scaled: whether the images are known to have been scaled, however pale they look.
 
     Raises:
-        ValueError: another shape than the generator makes, weights, no whole labels, images that
-            are not numbers in [-1, 1].
+        ValueError: another shape than the generator makes or takes, weights, no whole labels,
+            images that are not numbers in [-1, 1].
     """
-    samples, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+    samples, condition, weights = keras.utils.unpack_x_y_sample_weight(batch)
     without_weights(sample_weight=weights)
     made = gan.generator.output_shape[1:]
     shape = tuple(getattr(samples, "shape", ()))
-    if len(shape) != len(made) + 1 or any(
-        a != b for a, b in zip(shape[1:], made, strict=True) if b is not None
-    ):
+    if not shape or not fits(shape[1:], made):
         raise ValueError(
             f"The generator makes samples of shape {made}, but a batch of the data has shape "
             f"{shape}, and should have (N, {', '.join(map(str, made))})."
         )
     divide(shape[0], gan.n_critic)
-    if labels is not None and players.conditional(gan.generator):
-        numbers = ops.convert_to_numpy(labels)
-        if not np.issubdtype(numbers.dtype, np.integer) and (numbers % 1).any():
-            raise ValueError(f"Labels are whole numbers, not {numbers.ravel()[:3].tolist()}.")
+    if gan.condition is not None:
+        _look_at_condition(gan, condition)
     _numbers(samples)
     if len(made) == 3 and not scaled:
         _in_range(ops.convert_to_numpy(samples), players.ends_in(gan.generator))
+
+
+def _look_at_condition(gan, condition):
+    if not players.of_classes(gan.generator):
+        _condition_shape(gan.condition, condition)
+        if len(condition.shape) == 4:
+            _in_range(ops.convert_to_numpy(condition), ending=None)
+    elif condition is not None:
+        numbers = ops.convert_to_numpy(condition)
+        if not np.issubdtype(numbers.dtype, np.integer) and (numbers % 1).any():
+            raise ValueError(f"Labels are whole numbers, not {numbers.ravel()[:3].tolist()}.")
 
 
 def _numbers(array):

@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from ganlib.game.names import known
+from ganlib.types import Tensor
 
 
 class Loss:
@@ -46,10 +47,10 @@ class NonSaturating(Loss):
 
     boundary = 0.0
 
-    def discriminator(self, real_logits, fake_logits):
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
 
-    def generator(self, fake_logits):
+    def generator(self, fake_logits: Tensor) -> Tensor:
         return ops.mean(ops.softplus(-fake_logits))
 
 
@@ -61,7 +62,7 @@ class Minimax(NonSaturating):
     where the discriminator is sure of itself.
     """
 
-    def generator(self, fake_logits):
+    def generator(self, fake_logits: Tensor) -> Tensor:
         return -ops.mean(ops.softplus(fake_logits))
 
 
@@ -79,7 +80,7 @@ class LeastSquares(Loss):
             is half a Pearson chi-squared divergence, which is not what the generator descends.
     """
 
-    def __init__(self, a=0.0, b=1.0, c=1.0):
+    def __init__(self, a: float = 0.0, b: float = 1.0, c: float = 1.0) -> None:
         self.a, self.b, self.c = a, b, c
 
     @property
@@ -87,11 +88,11 @@ class LeastSquares(Loss):
         """The number as far from the label of fakes as from that of real samples."""
         return (self.a + self.b) / 2 if self.a < self.b else None
 
-    def discriminator(self, real_logits, fake_logits):
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         on_real, on_fake = real_logits - self.b, fake_logits - self.a
         return (ops.mean(ops.square(on_real)) + ops.mean(ops.square(on_fake))) / 2
 
-    def generator(self, fake_logits):
+    def generator(self, fake_logits: Tensor) -> Tensor:
         return ops.mean(ops.square(fake_logits - self.c)) / 2
 
 
@@ -105,10 +106,10 @@ class Wasserstein(Loss):
     bound.
     """
 
-    def discriminator(self, real_logits, fake_logits):
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return ops.mean(fake_logits) - ops.mean(real_logits)
 
-    def generator(self, fake_logits):
+    def generator(self, fake_logits: Tensor) -> Tensor:
         return -ops.mean(fake_logits)
 
 
@@ -121,7 +122,7 @@ class Hinge(Wasserstein):
 
     boundary = 0.0
 
-    def discriminator(self, real_logits, fake_logits):
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return ops.mean(ops.relu(1 - real_logits)) + ops.mean(ops.relu(1 + fake_logits))
 
 
@@ -136,10 +137,10 @@ class Relativistic(Loss):
 
     paired = True
 
-    def discriminator(self, real_logits, fake_logits):
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return ops.mean(ops.softplus(fake_logits - real_logits))
 
-    def generator(self, fake_logits, real_logits):
+    def generator(self, fake_logits: Tensor, real_logits: Tensor) -> Tensor:
         return ops.mean(ops.softplus(real_logits - fake_logits))
 
 

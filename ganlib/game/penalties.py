@@ -13,21 +13,24 @@ function of images alone. A penalty of the generator's is a function of (generat
 `Orthogonal`.
 """
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
 from ganlib import backend
 from ganlib.game.names import known
 from ganlib.models import layers
+from ganlib.types import Tensor
 
 
-def squared_gradient_norms(discriminator, images):
+def squared_gradient_norms(discriminator: Callable, images: Tensor) -> Tensor:
     """Squared norms (N,) of the logit's gradient at each image (N, ...), differentiable."""
     gradient = backend.input_gradient(lambda x: ops.sum(discriminator(x, training=True)), images)
     return ops.sum(ops.square(gradient), axis=tuple(range(1, len(images.shape))))
 
 
-def gradient_norms(discriminator, images):
+def gradient_norms(discriminator: Callable, images: Tensor) -> Tensor:
     """Norms (N,) of the logit's gradient at each image; where it is 0 their own gradient is 0."""
     # The slope of a square root at 0 is infinite; 1e-12 changes a norm of 1 by less than float32.
     return ops.sqrt(squared_gradient_norms(discriminator, images) + 1e-12)
@@ -53,10 +56,10 @@ class R1(Penalty):
     It keeps the players from circling around the equilibrium.
     """
 
-    def __init__(self, weight=10.0):
+    def __init__(self, weight: float = 10.0) -> None:
         self.weight = weight
 
-    def __call__(self, discriminator, real, fake):
+    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
         return self.weight / 2 * ops.mean(squared_gradient_norms(discriminator, real))
 
 
@@ -64,7 +67,7 @@ class R1(Penalty):
 class R2(R1):
     """`R1` at the fake samples: `weight / 2 * E[|g(G(z))|^2]` (Mescheder et al. 2018, eq. 10)."""
 
-    def __call__(self, discriminator, real, fake):
+    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
         return super().__call__(discriminator, fake, real)
 
 
@@ -76,7 +79,7 @@ class Random(Penalty):
         seed: of the numbers.
     """
 
-    def __init__(self, weight=10.0, seed=0):
+    def __init__(self, weight: float = 10.0, seed: int = 0) -> None:
         self.weight, self.seed = weight, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -106,11 +109,11 @@ class GradientPenalty(Random):
         seed: of the points `u`.
     """
 
-    def __init__(self, weight=10.0, one_sided=False, seed=0):
+    def __init__(self, weight: float = 10.0, one_sided: bool = False, seed: int = 0) -> None:
         super().__init__(weight, seed)
         self.one_sided = one_sided
 
-    def __call__(self, discriminator, real, fake):
+    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
         excess = gradient_norms(discriminator, self.between(real, fake)) - 1
         return self.weight * ops.mean(ops.square(ops.relu(excess) if self.one_sided else excess))
 
@@ -122,7 +125,7 @@ class ZeroCentred(Random):
     Thanh-Tung et al. 2019. `seed` is that of the points `u`.
     """
 
-    def __call__(self, discriminator, real, fake):
+    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
         norms = squared_gradient_norms(discriminator, self.between(real, fake))
         return self.weight * ops.mean(norms)
 
@@ -135,7 +138,7 @@ class DRAGAN(Random):
     all numbers of the batch, as in the authors' code. `seed` is that of `d`.
     """
 
-    def __call__(self, discriminator, real, fake):
+    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
         noise = self.uniform(real, real.shape[1:])
         around = real + ops.std(real) / 2 * noise
         return self.weight * ops.mean(ops.square(gradient_norms(discriminator, around) - 1))
@@ -151,12 +154,12 @@ class WeightClipping(Penalty):
 
     of_gradient = False
 
-    def __init__(self, limit=0.01):
+    def __init__(self, limit: float = 0.01) -> None:
         if not limit > 0:
             raise ValueError(f"limit bounds the size of the weights; it is positive, not {limit}.")
         self.limit = limit
 
-    def __call__(self, discriminator, real, fake):
+    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
         return 0.0
 
     def after_update(self, discriminator):
@@ -176,10 +179,10 @@ class Orthogonal(Penalty):
 
     of_gradient = False
 
-    def __init__(self, weight=1e-4):
+    def __init__(self, weight: float = 1e-4) -> None:
         self.weight = weight
 
-    def __call__(self, generator):
+    def __call__(self, generator: keras.Model) -> Tensor:
         total = 0.0
         for layer in generator._flatten_layers():
             if hasattr(layer, "kernel"):
@@ -216,6 +219,13 @@ def get(penalty):
             f"(discriminator, real, fake), not {penalty!r}."
         )
     return penalty
+
+
+def after_update(penalties, discriminator):
+    """Do what a penalty, such as `WeightClipping`, does after an update of the discriminator."""
+    for penalty in penalties:
+        if hasattr(penalty, "after_update"):
+            penalty.after_update(discriminator)
 
 
 def check_norms(penalties, discriminator):

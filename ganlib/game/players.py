@@ -1,6 +1,8 @@
-"""What a GAN asks of its two models: their shapes, whether they take labels, what they end with."""
+"""What a GAN asks of its models: their shapes, their conditions, what they end with."""
 
 import keras
+
+from ganlib.models import layers
 
 
 def adopt(model, role, shape=None):
@@ -38,18 +40,18 @@ def _around(model, role, shape):
             f"The {role} does not say what it takes: begin it with a keras.Input, or call it once "
             "before, as in generator(np.zeros((1, 64))) for 64 latents."
         )
-    labelled = isinstance(shapes, list)  # [(1, 64), (1,)], of latents or samples, and of labels
+    several = isinstance(shapes, list)  # [(1, 64), (1,)], of latents or samples, and of labels
     inputs = [
-        keras.Input(one[1:], dtype=dtype)
-        for one, dtype in zip(shapes if labelled else [shapes], ("float32", "int32"), strict=False)
+        keras.Input(one[1:], dtype="int32" if i and not one[1:] else "float32")
+        for i, one in enumerate(shapes if several else [shapes])
     ]
-    inputs = inputs if labelled else inputs[0]
+    inputs = inputs if several else inputs[0]
     try:
         outputs = model(inputs)
     except TypeError as error:
         raise ValueError(
             f"The {role} cannot be called with one argument ({error}): it takes latents or "
-            "samples, or a list of these and labels."
+            "samples, or a list of these and a condition."
         ) from None
     return keras.Model(inputs, outputs, name=role)
 
@@ -65,24 +67,89 @@ def pair(generator, discriminator):
             f"The generator makes samples of shape {made}, but the discriminator takes {taken}: "
             "build both for the same shape."
         )
-    if conditional(discriminator) and not conditional(generator):
-        raise ValueError(
-            "The discriminator takes labels, but the generator does not and cannot know which "
-            "class to make: build both with classes."
-        )
+    if conditional(discriminator):
+        _check_conditions(condition(generator), discriminator.inputs[1])
     return generator, discriminator
 
 
+def _check_conditions(made_from, judged_by):
+    if made_from is None:
+        raise ValueError(
+            "The discriminator takes labels, but the generator does not and cannot know which "
+            "class to make: build both with classes, or both for another condition."
+        )
+    shapes = [tuple(size for size in x.shape[1:] if size != 1) for x in (made_from, judged_by)]
+    if shapes[0] != shapes[1] and None not in shapes[0] + shapes[1]:
+        raise ValueError(
+            f"The generator takes conditions of shape {tuple(made_from.shape[1:])}, but the "
+            f"discriminator takes {tuple(judged_by.shape[1:])}: build both for the same."
+        )
+
+
+def helper(model, role):
+    """`model`, or a ValueError unless it is None or a Keras model that has its weights."""
+    if model is not None and not (isinstance(model, keras.Model) and model.built):
+        raise ValueError(
+            f"{role} is a keras.Model that has its weights, not {model!r}: begin it with a "
+            "keras.Input, or call it once before."
+        )
+    return model
+
+
 def conditional(model):
-    """Whether it takes labels."""
+    """Whether it takes a condition beside its latents or samples."""
     return len(model.inputs) == 2
 
 
-def given(model, labels):
-    """`model` as a function of its first input alone."""
-    if not conditional(model):
-        return model
-    return lambda x, training=None: model([x, labels], training=training)
+def takes_latents(generator):
+    """Whether its first input is latents. A lone one is, if it is vectors; an image, or whatever
+    else, is a condition."""
+    first = generator.inputs[0]
+    return conditional(generator) or (len(first.shape) == 2 and "float" in first.dtype)
+
+
+def condition(generator):
+    """The input that is its condition, or None."""
+    lone = not conditional(generator)
+    return None if lone and takes_latents(generator) else generator.inputs[-1]
+
+
+def of_classes(generator):
+    """Whether its condition is a class: one whole number for each sample."""
+    taken = condition(generator)
+    if taken is None or tuple(taken.shape[1:]) not in ((), (1,)):
+        return False
+    return "int" in taken.dtype or layers.classes(generator) is not None
+
+
+def given(discriminator, condition):
+    """A discriminator as a function of samples alone."""
+    if not conditional(discriminator):
+        return discriminator
+    return lambda x, training=None: discriminator([x, condition], training=training)
+
+
+def made_of(generator, latents, condition, training):
+    """What the generator makes of latents, of a condition, or of both, whichever it takes."""
+    inputs = [latents, condition]
+    if not conditional(generator):
+        inputs = latents if takes_latents(generator) else condition
+    return generator(inputs, training=training)
+
+
+def teams(gan):
+    """The variables that each player moves, a dict: its network's, then those of its helper.
+
+    A variable that two models share belongs to one: to a network before a helper.
+    """
+    taken = {id(v) for m in (gan.generator, gan.discriminator) for v in m.trainable_variables}
+    found = {}
+    for player in ("generator", "discriminator"):
+        helper = getattr(gan, f"{player}_helper")
+        own = [v for v in (helper.trainable_variables if helper else ()) if id(v) not in taken]
+        taken |= {id(v) for v in own}
+        found[player] = [*getattr(gan, player).trainable_variables, *own]
+    return found
 
 
 def copy(generator):

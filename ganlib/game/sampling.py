@@ -1,14 +1,90 @@
-"""What `GAN.sample` gives its generator: latents and labels."""
+"""How a GAN's generator is sampled, and with what: latents and conditions."""
 
+from typing import Any
+
+import keras
 import numpy as np
+from keras import ops
 
-from ganlib.game.players import conditional
+from ganlib.game import players
+from ganlib.game.feed import fits
+from ganlib.pixels import to_uint8
+
+
+class Sampled(keras.Model):
+    """A GAN that one draws samples from; `ganlib.GAN` is the model."""
+
+    @property
+    def sampler(self) -> keras.Model:
+        """The generator that `sample` draws from: the average, if there is one."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
+    def latents(self, n: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
+        """Standard normal latents (n, latent_dim), float32 numpy, the same on every backend.
+
+        Args:
+            truncation: in (0, 1]; numbers of a larger size are drawn again until they are within
+                (Brock et al. 2019, section 3.1). Less is more typical, and more alike.
+
+        Raises:
+            ValueError: truncation is outside (0, 1], or the generator takes no latents.
+        """
+        _check_takes_latents(self)
+        return latents(n, self.latent_dim, seed, truncation)
+
+    def sample(
+        self,
+        n: int | None = None,
+        seed: int = 0,
+        latents: np.ndarray | None = None,
+        labels: Any = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """Draw from the generator, from its moving average if there is one, in inference mode.
+
+        Args:
+            n: how many; by default as many as there are latents or labels, or 16.
+            seed: of the latents; the same seed gives the same images.
+            latents: (n, latent_dim), instead of `n` and `seed`.
+            labels: for a conditional generator, whole numbers (n,), or one for all; another
+                condition likewise, vectors (n, d) or images (n, height, width, channels), float32.
+            truncation: of the latents, in (0, 1]; none by default.
+
+        Returns:
+            numpy: images as uint8 (n, height, width, channels), other samples as float32.
+
+        Raises:
+            ValueError: labels are missing, not taken, or out of range; conditions of another shape;
+                latents of another width, or not taken; truncation outside (0, 1] or given beside
+                latents.
+        """
+        if latents is not None and truncation is not None:
+            raise ValueError(
+                "truncation is of the latents that sample draws, and it was given latents: draw "
+                "them with gan.latents(n, seed, truncation)."
+            )
+        if n is None:
+            n = _number(self, labels)
+        if latents is not None or truncation is not None:
+            _check_takes_latents(self)
+        if self.latent_dim is not None:
+            latents = self.latents(n, seed, truncation) if latents is None else latents
+            latents = checked(latents, self.latent_dim)
+            n = len(latents)
+        _check_number(n)
+        condition = condition_for(self, labels, n)
+        parts = []
+        for i in range(0, n, 256):
+            z, given = (None if x is None else x[i : i + 256] for x in (latents, condition))
+            made = players.made_of(self.sampler, z, given, training=False)
+            parts.append(ops.convert_to_numpy(made))
+        samples = np.concatenate(parts).astype("float32")
+        return to_uint8(samples) if samples.ndim == 4 else samples
 
 
 def latents(n, dim, seed=0, truncation=None):
     """Standard normal numbers (n, dim), float32; see `GAN.latents`."""
-    if not (isinstance(n, int | np.integer) and n >= 1):
-        raise ValueError(f"The number of samples is a whole number of at least 1, not {n!r}.")
+    _check_number(n)
     if truncation is not None and not 0 < truncation <= 1:
         raise ValueError(
             "truncation bounds the size of each latent, above 0 and at most 1, not "
@@ -37,12 +113,47 @@ def checked(given, dim):
     return given
 
 
+def _check_takes_latents(gan):
+    if gan.latent_dim is None:
+        raise ValueError(
+            "The generator takes a condition and no latents: sample(labels=conditions) is all."
+        )
+
+
+def _check_number(n):
+    if not (isinstance(n, int | np.integer) and n >= 1):
+        raise ValueError(f"The number of samples is a whole number of at least 1, not {n!r}.")
+
+
+def _number(gan, labels):
+    """How many samples a person wants who gives labels, or other conditions, and nothing else."""
+    single = gan.condition is None or players.of_classes(gan.generator)
+    rank_of_one = 0 if single else len(gan.condition.shape) - 1
+    return len(labels) if np.ndim(labels) > rank_of_one else 16
+
+
+def condition_for(gan, given, n):
+    """What the generator takes beside n latents, checked; None if it takes nothing."""
+    if gan.condition is None:
+        if given is not None:
+            raise ValueError("The generator takes no labels: sample without them.")
+        return None
+    if players.of_classes(gan.generator):
+        return labels_for(gan, given, n)
+    wanted = tuple(gan.condition.shape[1:])
+    shape = None if given is None else np.shape(given)
+    if shape is None or not (fits(shape, wanted) or fits(shape, (n, *wanted))):
+        raise ValueError(
+            f"The generator takes conditions of shape {wanted}: sample(labels=...) needs {n} of "
+            f"them, or one for all, not {'none' if shape is None else f'shape {shape}'}."
+        )
+    return np.broadcast_to(
+        np.asarray(given, gan.condition.dtype), (n, *shape[len(shape) - len(wanted) :])
+    )
+
+
 def labels_for(gan, labels, n):
     """Labels (n,), int32, checked."""
-    if not conditional(gan.generator):
-        if labels is not None:
-            raise ValueError("The generator takes no labels: sample without them.")
-        return np.zeros(n, "int32")  # unused
     known = f" from 0 to {gan.classes - 1}" if gan.classes else ""
     if labels is None:
         raise ValueError(

@@ -5,6 +5,8 @@ from pathlib import Path
 import keras
 from keras import ops
 
+NETWORKS = "generator", "discriminator", "generator_helper", "discriminator_helper"
+
 
 class Saved(keras.Model):
     """What Keras asks of a model that it saves; `ganlib.GAN` is the model."""
@@ -52,37 +54,59 @@ class Saved(keras.Model):
                 seed.assign(store[f"seed_{i}"])
 
     def get_config(self):
-        return {
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
-            "seed": self.seed,
-            "name": self.name,
+        models = {name: getattr(self, name) for name in NETWORKS if getattr(self, name) is not None}
+        sharing = _sharing(models)
+        config = {
+            name: keras.saving.serialize_keras_object(model)
+            for name, model in models.items()
+            if name not in sharing
         }
+        if sharing:
+            config["together"] = _together(sharing)
+        return {**config, "seed": self.seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config):
-        models = {
-            k: keras.saving.deserialize_keras_object(config[k])
-            for k in ("generator", "discriminator")
-        }
+        config = dict(config)
+        models = _apart(config.pop("together")) if "together" in config else {}
+        for name in NETWORKS:
+            if name in config:
+                models[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**{**config, **models})
 
-    def get_compile_config(self):
-        if not self.compiled:
-            return {}
-        parts = {
-            "loss": self.rules,
-            "penalties": list(self.penalties),
-            "generator_penalties": list(self.generator_penalties),
-            "augment": self.augment,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-        return {
-            **{k: keras.saving.serialize_keras_object(part) for k, part in parts.items()},
-            "n_critic": self.n_critic,
-            "ema": self.ema,
-        }
 
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+def _sharing(models):
+    """Those of the models, a dict, that have variables in common with another one."""
+    ids = {name: {id(v) for v in model.variables} for name, model in models.items()}
+    sharing = {
+        name: model
+        for name, model in models.items()
+        if any(ids[name] & ids[other] for other in models if other != name)
+    }
+    for name, model in sharing.items():
+        if not getattr(model, "inputs", None):
+            raise ValueError(
+                f"{name} shares layers with another network and cannot be saved, since it does not "
+                "say what it takes: make it of a keras.Input."
+            )
+    return sharing
+
+
+def _together(models):
+    """The configuration of one model with the inputs and outputs of all: Keras would write, and
+    make anew, a layer that two models share once for each."""
+    inputs = {id(x): x for model in models.values() for x in model.inputs}
+    places = {name: [list(inputs).index(id(x)) for x in m.inputs] for name, m in models.items()}
+    outputs = {name: model.outputs[0] for name, model in models.items()}
+    joined = keras.Model(list(inputs.values()), list(outputs.values()))
+    return {"model": keras.saving.serialize_keras_object(joined), "inputs": places}
+
+
+def _apart(config):
+    """The models that `_together` has written, a dict."""
+    joined = keras.saving.deserialize_keras_object(config["model"])
+    models = {}
+    for (name, places), output in zip(config["inputs"].items(), joined.outputs, strict=True):
+        inputs = [joined.inputs[i] for i in places]
+        models[name] = keras.Model(inputs if len(inputs) > 1 else inputs[0], output, name=name)
+    return models

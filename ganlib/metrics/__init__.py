@@ -9,7 +9,7 @@ from ganlib.metrics.features import (
     extract,
     judge,
 )
-from ganlib.metrics.fid import Moments, frechet_distance
+from ganlib.metrics.fid import frechet_distance
 from ganlib.metrics.isc import inception_score
 from ganlib.metrics.kid import kernel_distance
 from ganlib.metrics.modes import label_modes, mixture_modes, split_by_typeface
@@ -21,7 +21,6 @@ __all__ = [
     "Extractor",
     "Features",
     "Inception",
-    "Moments",
     "Untrained",
     "extract",
     "frechet_distance",

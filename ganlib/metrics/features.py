@@ -11,7 +11,6 @@ in a cache another has put there.
 import contextlib
 import hashlib
 import os
-import socket
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from keras import layers, ops
 
 from ganlib import data
 from ganlib.data import cache
+from ganlib.data.stored import downloading
 from ganlib.metrics.inputs import array
 
 
@@ -248,21 +248,14 @@ class Inception(_Classifying):
     _batch_size = 32
 
     def __init__(self) -> None:
-        timeout = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(30)  # do not wait for ever for a network that does not answer
-        try:
-            with _float32_channels_last():
-                network = keras.applications.InceptionV3()
-        except Exception as error:  # Keras raises a bare Exception
-            folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
-            raise FileNotFoundError(
-                f"InceptionV3's weights could not be downloaded ({data.first_line(error)}): "
-                "put inception_v3_weights_tf_dim_ordering_tf_kernels.h5, from "
-                "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/, "
-                f"into {folder}; or use a Classifier, which needs no network."
-            ) from None
-        finally:
-            socket.setdefaulttimeout(timeout)
+        folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+        instead = (
+            "put inception_v3_weights_tf_dim_ordering_tf_kernels.h5, from "
+            "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/, "
+            f"into {folder}; or use a Classifier, which needs no network."
+        )
+        with downloading("InceptionV3's weights", instead), _float32_channels_last():
+            network = keras.applications.InceptionV3()
         pooled = network.get_layer("avg_pool").output
         self.model = keras.Model(network.input, [pooled, network.output])
         self.model.trainable = False

@@ -22,7 +22,7 @@ def array(numbers: ArrayLike) -> np.ndarray:
         found = np.empty((), object)
     if not np.can_cast(found.dtype, np.float64, "same_kind") or found.dtype.kind == "m":
         raise ValueError(
-            f"Numbers come in an array or a tensor, and are real: not {type(numbers).__name__}"
+            f"An array or a tensor of real numbers is needed, not {type(numbers).__name__}"
             f"{f' of {found.dtype}' if isinstance(numbers, np.ndarray) else ''}."
         )
     return found

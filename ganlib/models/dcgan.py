@@ -1,10 +1,10 @@
 """The convolutional pair of Radford, Metz and Chintala (2015), sized to the image.
 
-The generator doubles a map of 4 to 7 pixels by strided convolutions until it has the image's size:
-28 pixels take two doublings (7, 14, 28), 32 take three, 64 take four. The discriminator halves the
-image until at most 4 pixels are left (28, 14, 7, 4). Channels halve and double on the way. Where
-the generator needs fewer than the paper's four doublings, convolutions that keep the size make up
-for its depth.
+The generator doubles a map of 4 to 7 pixels by strided convolutions, once or more, until it has the
+image's size: 28 pixels take two doublings (7, 14, 28), 32 take three, 64 take four. The
+discriminator halves the image until at most 4 pixels are left (28, 14, 7, 4). Channels halve and
+double on the way. Where the generator needs fewer than the paper's four doublings, convolutions
+that keep the size make up for its depth.
 
 Of an image that is not square these are the pixels of the shorter side; the longer one doubles and
 halves along with it: 32x64 pixels are a map of 4x8, 28x44 one of 7x11. `nearest` gives the size to
@@ -27,6 +27,11 @@ def _normal():
     return keras.initializers.RandomNormal(stddev=0.02)
 
 
+def _normed(x):
+    """Batch norm, then ReLU."""
+    return layers.Activation("relu")(layers.BatchNormalization(**BATCH_NORM)(x))
+
+
 def generator(
     image_shape: tuple[int, int, int],
     latent_dim: int = 64,
@@ -38,8 +43,7 @@ def generator(
     With `classes` it takes [latents, labels (N,)]; the labels join the latents, one-hot.
 
     Args:
-        image_shape: (height, width, channels); the shorter side is 4 to 7 pixels doubled at least
-            once, the longer any number of pixels doubled as often.
+        image_shape: (height, width, channels), one of the sizes above.
         width: channels of the last hidden feature map; each smaller map has twice those of the
             next.
 
@@ -50,21 +54,17 @@ def generator(
     start = (*(side // 2**steps for side in image_shape[:2]), width * 2 ** (steps - 1))
     inputs, x = _inputs((latent_dim,), classes)
     x = layers.Dense(math.prod(start), use_bias=False, kernel_initializer=_normal())(x)
-    x = layers.Reshape(start)(x)
-    x = layers.BatchNormalization(**BATCH_NORM)(x)
-    x = layers.Activation("relu")(x)
+    x = _normed(layers.Reshape(start)(x))
     for _ in range(4 - steps):
-        x = layers.Conv2D(
+        conv = layers.Conv2D(
             start[-1], 3, padding="same", use_bias=False, kernel_initializer=_normal()
-        )(x)
-        x = layers.BatchNormalization(**BATCH_NORM)(x)
-        x = layers.Activation("relu")(x)
+        )
+        x = _normed(conv(x))
     for i in reversed(range(steps - 1)):
-        x = layers.Conv2DTranspose(
+        conv = layers.Conv2DTranspose(
             width * 2**i, 4, 2, "same", use_bias=False, kernel_initializer=_normal()
-        )(x)
-        x = layers.BatchNormalization(**BATCH_NORM)(x)
-        x = layers.Activation("relu")(x)
+        )
+        x = _normed(conv(x))
     x = layers.Conv2DTranspose(
         image_shape[-1], 4, 2, "same", activation="tanh", kernel_initializer=_normal()
     )(x)

@@ -12,24 +12,21 @@ def generator(
     latent_dim: int = 16,
     units: Sequence[int] = (128, 128),
     activation: str | Callable = "relu",
-    output_activation: str | Callable | None = None,
 ) -> keras.Model:
     """Latents (N, latent_dim) -> samples (N, *output_shape), float32.
 
     Args:
         output_shape: (2,) for points, (8, 8, 1) for images.
         units: widths of the hidden layers.
-        activation: of the hidden layers.
-        output_activation: of the last layer. Without one, an image (rank 3) gets tanh, since pixels
-            lie in [-1, 1], and anything else none.
+        activation: of the hidden layers. That of the last is tanh for an image (rank 3), whose
+            pixels lie in [-1, 1], and none for anything else.
     """
-    if output_activation is None and len(output_shape) == 3:
-        output_activation = "tanh"
+    last = "tanh" if len(output_shape) == 3 else None
     return keras.Sequential(
         [
             keras.Input((latent_dim,)),
             *[layers.Dense(width, activation=activation) for width in units],
-            layers.Dense(math.prod(output_shape), activation=output_activation),
+            layers.Dense(math.prod(output_shape), activation=last),
             layers.Reshape(output_shape),
         ],
         name="generator",

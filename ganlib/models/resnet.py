@@ -95,9 +95,7 @@ def generator(
     blocks.
 
     Args:
-        image_shape: (height, width, channels); the shorter side is 4 to 7 pixels doubled at least
-            once, so that 32 pixels take three blocks from 4, and 28 two from 7; the longer any
-            number of pixels doubled as often.
+        image_shape: (height, width, channels); 32 pixels take three blocks from 4, 28 two from 7.
         width: channels of every feature map.
         attention: the shorter side of the feature map with self-attention, if any.
         spectral_norm: of every Dense and Conv2D.

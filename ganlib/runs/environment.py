@@ -26,29 +26,21 @@ class Screen:
 
     def write(self, text: str) -> int:
         """Show the text if that is possible."""
-        with contextlib.suppress(OSError, ValueError):  # ValueError: the stream has been closed
-            try:
-                self._write(text)
-            except UnicodeError:
-                encoding = self.stream.encoding
-                self._write(text.encode(encoding, "replace").decode(encoding))
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        self._try("write", text.encode(encoding, "replace").decode(encoding))
         return len(text)
-
-    def _write(self, text):
-        if self.stream is not None:
-            self.stream.write(text)
 
     def flush(self) -> None:
         """Show what is still held back if that is possible."""
-        with contextlib.suppress(OSError, ValueError):
-            if self.stream is not None:
-                self.stream.flush()
+        self._try("flush")
 
     def isatty(self) -> bool:
         """Whether there is a terminal."""
-        with contextlib.suppress(OSError, ValueError):
-            return self.stream is not None and self.stream.isatty()
-        return False
+        return bool(self._try("isatty"))
+
+    def _try(self, method, *arguments):
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the stream has been closed
+            return self.stream and getattr(self.stream, method)(*arguments)
 
 
 @contextlib.contextmanager

@@ -1,21 +1,21 @@
 """What an image chapter leaves behind when it is given a folder.
 
 `ready` comes before the training, `save` after it and before anything is scored, `record` with each
-score. With `output_dir=""` they do nothing. Every file is written whole or not at all.
+score. With `output_dir=""` they do nothing. Every file is written whole or not at all. `committed`
+reads what an earlier run left beside the notebook.
 """
 
 import contextlib
 import json
 import math
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ganlib.checks import say
-from ganlib.files import whole
+from ganlib.files import try_writing, whole
 
 # Folders whose metrics.json this run began; in any other folder it is an older run's.
 _begun: set[Path] = set()
@@ -32,8 +32,7 @@ def ready(output_dir: str | os.PathLike[str]) -> None:
     folder = _folder(output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(2**16))
+        try_writing(folder)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in its name
         why = getattr(error, "strerror", error)
         why = "it is a file" if os.path.isfile(folder) else why
@@ -85,14 +84,30 @@ def record(output_dir: str | os.PathLike[str], **measured: Any) -> None:
         return
     folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    file, before = folder / "metrics.json", {}
-    if folder in _begun:
-        with contextlib.suppress(OSError, ValueError):
-            before = json.loads(file.read_text(encoding="utf-8"))
+    file = folder / "metrics.json"
+    before = read_json(file) if folder in _begun else {}
     text = json.dumps(before | plain(measured), indent=2, sort_keys=True, allow_nan=False)
     with whole(file) as part:
         part.write_text(text + "\n", encoding="utf-8")
     _begun.add(folder)
+
+
+def committed(name: str) -> dict[str, Any]:
+    """What a run left in `results/NAME`: its `metrics.json`, and as "run" its `run.json`.
+
+    Empty where the notebook has no such folder beside it, as on Colab.
+    """
+    folder = Path("results", name)
+    metrics = read_json(folder / "metrics.json")
+    return metrics and metrics | {"run": read_json(folder / "run.json")}
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """What a file holds; nothing if it is missing, damaged or no dict."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _folder(output_dir) -> Path:

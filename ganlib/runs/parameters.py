@@ -51,7 +51,7 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
         statements = ast.parse(sources[0]).body
     except SyntaxError as error:
         raise ValueError(f"The parameters cell of {notebook} is not Python: {error}.") from None
-    least, most = _bounds(cell.source for cell in cells if cell.cell_type == "code")
+    bounds = _bounds(cell.source for cell in cells if cell.cell_type == "code")
     found = {}
     for statement in statements:
         match statement:
@@ -66,13 +66,13 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
         except ValueError:
             default = ast.unparse(value)
         kind = kind if kind in KINDS else None
-        found[name] = Parameter(kind, default, least.get(name), most.get(name))
+        found[name] = Parameter(kind, default, bounds["least"].get(name), bounds["most"].get(name))
     return found
 
 
-def _bounds(sources: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """The numbers that `settings(..., least=..., most=...)` gives; what is computed is left out."""
-    least, most = {}, {}
+def _bounds(sources: Iterable[str]) -> dict[str, dict[str, float]]:
+    """What `settings(..., least={...}, most={...})` gives literally, by "least" and "most"."""
+    found: dict[str, dict[str, float]] = {"least": {}, "most": {}}
     for source in sources:
         try:
             nodes = list(ast.walk(ast.parse(source)))
@@ -82,10 +82,10 @@ def _bounds(sources: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]
             match node:
                 case ast.Call(ast.Name("settings") | ast.Attribute(attr="settings")):
                     for keyword in node.keywords:
-                        if keyword.arg in ("least", "most"):
-                            bounds = least if keyword.arg == "least" else most
-                            bounds.update(_numbers(keyword.value))
-    return least, most
+                        if keyword.arg in found:
+                            with contextlib.suppress(ValueError, TypeError):  # it is computed
+                                found[keyword.arg] |= ast.literal_eval(keyword.value)
+    return found
 
 
 def check_data(notebook: Path, given: dict[str, Any]) -> None:
@@ -107,24 +107,6 @@ def check_data(notebook: Path, given: dict[str, Any]) -> None:
     raise ValueError(
         f"dataset={name!r} is neither a data set ({', '.join(DATA_SETS)}) nor a folder{tried}."
     )
-
-
-def _numbers(node: ast.expr) -> dict[str, float]:
-    """The entries of `{"name": 1}` or `dict(name=1)` that are literal numbers."""
-    match node:
-        case ast.Dict(keys, values):
-            entries = [(k, v) for k, v in zip(keys, values, strict=True) if k]
-        case ast.Call(ast.Name("dict"), [], keywords):
-            entries = [(ast.Constant(keyword.arg), keyword.value) for keyword in keywords]
-        case _:
-            entries = []
-    found = {}
-    for key, value in entries:
-        with contextlib.suppress(ValueError, TypeError):
-            name, number = ast.literal_eval(key), ast.literal_eval(value)
-            if isinstance(number, int | float):
-                found[name] = number
-    return found
 
 
 def read_values(file: Path) -> dict[str, Any]:
@@ -209,16 +191,10 @@ def check_parameters(parameters: dict[str, Parameter], given: dict[str, Any]) ->
         except (ValueError, OverflowError):
             wanted = f"{KINDS[kind]} ({kind})" if kind else "something else"
             raise ValueError(f"{name} must be {wanted}, not {value!r}.") from None
-        if problem := _out_of_bounds(name, checked[name], parameters[name]):
-            raise ValueError(problem)
+    # What is no number, where no type is declared, the chapter itself will judge.
+    numbers = {name: value for name, value in checked.items() if isinstance(value, int | float)}
+    least = {name: p.least for name, p in parameters.items() if p.least is not None}
+    most = {name: p.most for name, p in parameters.items() if p.most is not None}
+    if problem := out_of_bounds(numbers, least, most):
+        raise ValueError(problem)
     return checked
-
-
-def _out_of_bounds(name, value, parameter):
-    least = {} if parameter.least is None else {name: parameter.least}
-    most = {} if parameter.most is None else {name: parameter.most}
-    if isinstance(
-        value, int | float
-    ):  # without a declared type the chapter decides about anything else
-        return out_of_bounds({name: value}, least, most)
-    return None

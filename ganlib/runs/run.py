@@ -14,13 +14,12 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from ganlib.files import lock, whole
+from ganlib.files import lock, try_writing, whole
 from ganlib.runs.environment import ask, git_state, hardware, peak_memory, screens, versions
 from ganlib.runs.outputs import plain
 from ganlib.runs.parameters import (
@@ -32,6 +31,7 @@ from ganlib.runs.parameters import (
     parameters_of,
     read_values,
 )
+from ganlib.start import quietly
 
 # --- Folders ------------------------------------------------------------------------------------
 
@@ -77,12 +77,6 @@ def reserved(folder: Path | None) -> Iterator[None]:
         yield
 
 
-def try_writing(folder: Path) -> None:
-    """Write a little, which is gone at once; raises OSError if the folder does not take it."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(bytes(2**16))
-
-
 def claim_folder(folder: Path) -> Path:
     """Make and return the first of `folder`, `folder-2`, `folder-3`, ... that does not exist."""
     number, free = 1, folder
@@ -120,10 +114,7 @@ def choose_folders(notebook: Path, name: str, output: Path | None) -> tuple[Path
 
 def move_into(folder: Path, target: Path) -> None:
     """Move every file of `folder` to its place in `target`, over older ones; remove `folder`."""
-    for file in [path for path in folder.rglob("*") if not path.is_dir()]:
-        place = target / file.relative_to(folder)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file.replace(place)
+    shutil.copytree(folder, target, copy_function=os.replace, dirs_exist_ok=True)
     shutil.rmtree(folder)
 
 
@@ -317,7 +308,8 @@ def run(
 
     Returns the exit status: 0, 1 if the notebook failed, 130 if it was interrupted.
     """
-    from ganlib import backend
+    with quietly():
+        from ganlib import backend
 
     home = notebook.absolute().parent
     root = Path(ask("git", "-C", home, "rev-parse", "--show-toplevel") or os.getcwd()).resolve()

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import csv
 import itertools
-import json
 import os
 import re
 import signal
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ganlib.runs.environment import screens
-from ganlib.runs.outputs import plain
+from ganlib.runs.outputs import plain, read_json
 from ganlib.runs.parameters import check_data, check_parameters, guess, parameters_of, read_values
 from ganlib.runs.run import demand_text, reserved
 
@@ -147,14 +146,6 @@ def run_all(jobs: dict[str, tuple], most: int) -> Generator[str, None, None]:
 # --- What came of them --------------------------------------------------------------------------
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """What a file holds; nothing if it is missing or damaged."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
-    return {}
-
-
 def numbers(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
     """The numbers of nested dicts, such as {"real.fid": 1.2}; lists and texts are left out."""
     found = {}
@@ -250,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
         return sweep(args, runs, list(varied[0]))
 
 
-def sweep(args, runs: dict[str, dict], varied: list[str]) -> int:
+def sweep(args: argparse.Namespace, runs: dict[str, dict], varied: list[str]) -> int:
     """Make the runs that are missing, then the table of all; return the exit status."""
     folders = {name: args.output / name for name in runs}
     missing = [name for name, values in runs.items() if not finished(folders[name], values)]

@@ -151,16 +151,19 @@ class HealthMonitor(keras.callbacks.Callback):
         super().__init__()
         real = np.asarray(real)
         self.real = scale(real) if real.dtype == np.uint8 else real.astype("float32")
-        self.labels = None if labels is None else np.asarray(labels, "int32")
+        self.labels = None if labels is None else np.asarray(labels)
         self.every, self.looks = every, max(2, -(-patience // every))
         self.round, self.history, self.found = [], {}, {}
         self._rounds, self._fake = 0, None
 
     def on_train_begin(self, logs: Logs = None) -> None:
         n = min(64, len(self.real))
-        labels = np.zeros(n, "int32") if self.labels is None else self.labels[:n]
-        inputs = self.real[:n], self.model.latents(n, seed=0), labels
-        self._inputs = [ops.convert_to_tensor(x) for x in inputs]
+        latents, labels = np.zeros(n, "float32"), np.zeros(n, "int32")
+        if self.model.latent_dim is not None:
+            latents = self.model.latents(n, seed=0)
+        if self.labels is not None and self.model.condition is not None:
+            labels = self.labels[:n].astype(self.model.condition.dtype)
+        self._inputs = [ops.convert_to_tensor(x) for x in (self.real[:n], latents, labels)]
         self._observe = health.observer(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:

@@ -83,16 +83,17 @@ def observer(gan: GAN) -> Callable[..., dict[str, Tensor]]:
     """A function of (real, latents, labels), tensors, to what the networks make of them.
 
     It may be called while the GAN trains and changes nothing, not even a seed. The networks are
-    used as in training. `labels` is ignored if the GAN is not conditional.
+    used as in training. `labels` are the conditions, ignored if the GAN is not conditional, and
+    `latents` if its generator takes none.
 
     Returns:
         dict of tensors: `fake` (n, ...), and the scalars `doubt`, `gradient` and `dead`.
     """
     generator, discriminator = _with_relus(gan.generator), _with_relus(gan.discriminator)
 
-    def call(model, x, labels):
+    def call(model, *inputs):
         """The output in float32, and of each layer with a ReLU the share of units that are 0."""
-        outputs = model([x, labels] if len(model.inputs) == 2 else x, training=True)
+        outputs = model(inputs[0] if len(model.inputs) == 1 else list(inputs), training=True)
         shares = [
             ops.mean(
                 ops.cast(ops.max(maps, axis=tuple(range(len(maps.shape) - 1))) <= 0, "float32")
@@ -105,8 +106,9 @@ def observer(gan: GAN) -> Callable[..., dict[str, Tensor]]:
         return call(discriminator, gan.augment(x), labels)
 
     def observe(real, latents, labels):
-        n = latents.shape[0]
-        fake, generator_dead = call(generator, latents, labels)
+        n = real.shape[0]
+        given = [latents, labels] if gan.latent_dim is not None else [labels]
+        fake, generator_dead = call(generator, *given)
         (real_logits, _), (fake_logits, dead) = judge(real, labels), judge(fake, labels)
         pulls = backend.input_gradient(
             lambda logits: gan.rules.discriminator(*ops.split(logits, 2)),

@@ -101,7 +101,7 @@ class Lab:
                 warnings.warn(f"No scores of {variant!r}, seed {seed}: {error}", stacklevel=2)
                 broken = True
             row["seconds"] = time.monotonic() - start
-            if len(gan.generator.inputs) == 1:
+            if gan.condition is None:
                 self.samples.setdefault(variant, gan.sample(20, seed=1))
             row |= {} if broken else self._scores(row, gan)
         return gan

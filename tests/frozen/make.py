@@ -18,6 +18,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import ganlib
 from ganlib import GAN, layers, losses, models, penalties
 
 SHAPE, LATENT_DIM, CLASSES, BATCH = (8, 8, 1), 4, 3, 8
@@ -129,6 +130,7 @@ def main():
     """Print the digests, and write the excerpts if they are to be kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true")
+    ganlib.repeatable()
     keep, kept = parser.parse_args().keep, {}
     for name in TRAININGS:
         for rounds, arrays in zip(ROUNDS, train(build(name)), strict=True):

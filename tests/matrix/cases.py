@@ -33,10 +33,9 @@ NEED_LABELS = ("conditional", "biggan", "evaluation")
 
 ALL = tuple(itertools.product(SMALL, DATA, STEPS))
 
-# Every chapter with both budgets, every kind of data, and each refusal, within four minutes.
+# Every chapter with both budgets, every kind of data, and each refusal, within four minutes. Of
+# dcgan both are elsewhere in test_away.py, in a locale that is not UTF-8 and by papermill.
 QUICK = (
-    ("dcgan", "no-classes", "few-steps"),
-    ("dcgan", "30x45", "max-seconds"),
     ("wgan_lsgan", "32x64", "few-steps"),
     ("wgan_lsgan", "no-classes", "max-seconds"),
     ("evaluation", "two-classes", "few-steps"),

@@ -34,10 +34,14 @@ PARAMETERS = [
 
 
 class Cases:
-    """Runs cases in one process beside this one and hands out their results as they come."""
+    """Runs cases in one process beside this one and hands out their results as they come.
+
+    Two at a time, or one where pytest-xdist has other work for the other cores.
+    """
 
     def __init__(self, chosen, folder):
-        command = [sys.executable, RUNNER, "--jobs", "2", "--keep", folder / "cases", "--json"]
+        jobs = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+        command = [sys.executable, RUNNER, "--jobs", jobs, "--keep", folder / "cases", "--json"]
         command += ["/".join(case) for case in chosen]
         self.errors = folder / "stderr"
         with open(self.errors, "wb") as errors:
@@ -72,7 +76,7 @@ class Cases:
 
 @pytest.fixture(scope="session")
 def under_way(request, tmp_path_factory):
-    """All the cases that this session has chosen, two at a time."""
+    """All the cases that this session has chosen, under way."""
     params = [getattr(item, "callspec", None) for item in request.session.items]
     chosen = [each.params["case"] for each in params if each and "case" in each.params]
     running = Cases(chosen, tmp_path_factory.mktemp("matrix"))

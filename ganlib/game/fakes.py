@@ -1,0 +1,34 @@
+"""What both players learn from in a round: fakes, for which the generator runs forward once."""
+
+from keras import ops
+
+from ganlib import backend
+from ganlib.game.players import made_of
+
+
+class Fakes:
+    """The samples that a generator makes of a batch of latents, in training.
+
+    Their one forward pass serves both players. The discriminator learns from the `images` as they
+    are. The generator's gradient takes two steps, by the chain rule: from its loss to what was
+    `made`, which `GAN.move` finds, and from there to the weights, which is `pull`.
+
+    Args:
+        penalties: functions of the generator to a scalar.
+        latents, condition: a batch of each; None of what the generator does not take.
+        state: every Keras variable that may be read or assigned.
+
+    Attributes:
+        images: float32 (B, ...), constants.
+        made: a list, the same images and the values of the penalties.
+        pull: function of the gradients for `made`, a list, to those for the generator's weights.
+    """
+
+    def __init__(self, generator, penalties, latents, condition, state):
+        def make():
+            images = ops.cast(made_of(generator, latents, condition, training=True), "float32")
+            return [images, *(penalty(generator) for penalty in penalties)], None
+
+        self.variables = generator.trainable_variables
+        self.made, _, self.pull = backend.pullback(make, self.variables, state)
+        self.images = ops.stop_gradient(self.made[0])

@@ -1,0 +1,167 @@
+"""The rules of a game, as `GAN.compile` takes them and looks at them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from ganlib.game import feed, losses, penalties, players, terms
+from ganlib.game.augment import get as get_augment
+
+
+class Ruled(keras.Model):
+    """A pair of players once it has rules; `ganlib.GAN` is the model."""
+
+    def compile(
+        self,
+        loss: Any = "non_saturating",
+        penalties: Sequence[Any] = (),
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        n_critic: int = 1,
+        ema: float | None = None,
+        generator_penalties: Sequence[Callable] = (),
+        augment: str | Callable = "",
+        generator_terms: dict[str, Callable] | None = None,
+        discriminator_terms: dict[str, Callable] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Choose the rules of the game.
+
+        Args:
+            loss: a name, such as "non_saturating" or "hinge", or an object of `ganlib.losses`.
+            penalties: names or objects of `ganlib.penalties`, added to the discriminator's loss, or
+                any functions of (discriminator, real, fake) to a scalar.
+            generator_optimizer, discriminator_optimizer: two Keras optimizers, one for each player;
+                by default Adam with Radford et al.'s learning rate 2e-4 and beta_1 0.5.
+            n_critic: discriminator updates in a round; the batch given to `fit` must divide by it.
+            ema: decay in (0, 1) of an exponential moving average of the generator, from which
+                `sample` then draws. At round t the decay is min(ema, (1 + t) / (10 + t)), so that a
+                short training forgets its random start.
+            generator_penalties: functions of the generator to a scalar, added to its loss, such as
+                `penalties.Orthogonal()`.
+            augment: what is done to the images before the discriminator sees them, real ones and
+                fakes, in both updates: a policy such as "translation,cutout", an object of
+                `ganlib.augment`, or any differentiable function of images. Penalties too see the
+                changed images: the game is between these, and their gradient is that of the
+                discriminator where it is asked. (StyleGAN2-ADA's R1 goes on through the change to
+                the unchanged image, which is the same length where a change keeps lengths.)
+            generator_terms, discriminator_terms: dicts from a name to a function of (fake, real,
+                condition) to a scalar, which is added to that player's loss and logged as
+                `generator_NAME` or `discriminator_NAME`; see `ganlib.game.terms`. As with
+                penalties, only what is registered with Keras can be loaded from a saved GAN; a
+                `Checkpoint` takes any function.
+            kwargs: Keras's own: jit_compile, run_eagerly, steps_per_execution.
+
+        Raises:
+            ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), one optimizer for
+                both, a sigmoid at the discriminator's end, terms that are no functions, a helper
+                without terms, or `metrics`.
+        """
+        feed.check_rules(kwargs, loss, self.discriminator)
+        _check_numbers(n_critic, ema)
+        self.looked = False
+        self.n_critic, self.ema = n_critic, ema
+        self.rules = losses.get(loss)
+        single = self.discriminator.output_shape[1:][-1:] in ((), (1,))  # one logit for each
+        self.boundary = getattr(self.rules, "boundary", None) if single else None
+        self._add_penalties(penalties, generator_penalties)
+        self._add_terms(generator_terms, discriminator_terms)
+        self.augment = get_augment(augment)
+        if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
+            self.augment.build(self.generator.output_shape)
+        self.ema_generator = None if ema is None else players.copy(self.generator)
+        names = ["discriminator_loss", "generator_loss"]
+        names += [] if self.boundary is None else ["real_accuracy", "fake_accuracy"]
+        names += [f"generator_{name}" for name in self.generator_terms]
+        names += [f"discriminator_{name}" for name in self.discriminator_terms]
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        teams = players.teams(self)
+        # In half precision small gradients would vanish. Keras's own loss scale adapts itself, but
+        # only to one player.
+        half = any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
+        super().compile(
+            optimizer=_both(
+                _adam(generator_optimizer),
+                _adam(discriminator_optimizer),
+                teams["generator"],
+                loss_scale_factor=1024.0 if half else None,
+            ),
+            **{"auto_scale_loss": False, **kwargs},
+        )
+        self.optimizer.build([*teams["generator"], *teams["discriminator"]])
+
+    def _add_penalties(self, of_discriminator, of_generator):
+        self.penalties = [penalties.get(penalty) for penalty in of_discriminator]
+        penalties.check_norms(self.penalties, self.discriminator)
+        self.generator_penalties = list(of_generator)
+
+    def _add_terms(self, of_generator, of_discriminator):
+        self.generator_terms = terms.checked(of_generator, "generator", self.generator_helper)
+        self.discriminator_terms = terms.checked(
+            of_discriminator, "discriminator", self.discriminator_helper
+        )
+        # Held where Keras finds them: their state is part of the model's.
+        terms_of_both = *self.generator_terms.values(), *self.discriminator_terms.values()
+        added = [*self.penalties, *terms_of_both]
+        self.penalty_seeds = [p.seed_generator for p in added if hasattr(p, "seed_generator")]
+
+    @property
+    def metrics(self):
+        return list(self.means.values())
+
+    @property
+    def generator_optimizer(self) -> keras.optimizers.Optimizer:
+        return self.optimizer.optimizers[0]
+
+    @property
+    def discriminator_optimizer(self) -> keras.optimizers.Optimizer:
+        return self.optimizer.optimizers[1]
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        parts = {
+            "loss": self.rules,
+            "penalties": list(self.penalties),
+            "generator_penalties": list(self.generator_penalties),
+            "augment": self.augment,
+            "generator_terms": dict(self.generator_terms),
+            "discriminator_terms": dict(self.discriminator_terms),
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+        return {
+            **{k: keras.saving.serialize_keras_object(part) for k, part in parts.items()},
+            "n_critic": self.n_critic,
+            "ema": self.ema,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _check_numbers(n_critic, ema):
+    if not (isinstance(n_critic, int) and n_critic >= 1):
+        raise ValueError(
+            "n_critic counts discriminator updates in a round, a whole number of at least 1, "
+            f"not {n_critic!r}."
+        )
+    if ema is not None and not 0 < ema < 1:
+        raise ValueError(f"ema is a decay between 0 and 1, such as 0.999, not {ema!r}.")
+
+
+def _adam(optimizer):
+    return keras.optimizers.get(optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5))
+
+
+def _both(generator_optimizer, discriminator_optimizer, generators, **kwargs):
+    """One optimizer in Keras's eyes: fit, saving and JAX's state then see the moments of both."""
+    if generator_optimizer is discriminator_optimizer:
+        raise ValueError(
+            "Each player needs an optimizer of its own: one object would mix their moments."
+        )
+    generators = {id(v) for v in generators}
+    return keras.optimizers.MultiOptimizer(
+        lambda v: generator_optimizer if id(v) in generators else discriminator_optimizer, **kwargs
+    )

@@ -1,0 +1,122 @@
+"""The wheel alone: it installs without a network, holds what it should, and works.
+
+Its dependencies are those of this environment. What is installed here of ganlib itself is out of
+the way: the wheel's comes first on the path, in a folder where there is nothing else.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import Distribution
+
+import pytest
+from sources import NEEDS, ROOT
+from test_backends import available
+from test_project import PROJECT
+
+pytestmark = pytest.mark.slow
+
+WITHOUT_BACKEND = """
+import sys
+
+sys.modules.update(dict.fromkeys(("tensorflow", "jax", "torch")))  # importing one of them fails
+import ganlib, numpy as np
+
+ganlib.check("checks need no backend", 1, equals=1)
+print(ganlib.plots.tile(np.zeros((4, 2, 2, 1), "uint8")).shape)
+for use in (lambda: ganlib.GAN, lambda: ganlib.data, ganlib.repeatable):
+    try:
+        use()
+    except ModuleNotFoundError as error:
+        print(error)
+"""
+
+TRAINING = """
+import ganlib
+
+ganlib.repeatable()
+mlp = ganlib.models.mlp
+gan = ganlib.GAN(mlp.generator((2,)), mlp.discriminator((2,)))
+gan.compile()
+gan.fit(ganlib.data.ring().batches(16), steps_per_epoch=2, verbose=0)
+print(gan.sample(3).shape, ganlib.__file__)
+"""
+
+
+def pip(*arguments):
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    left_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "ganlib", folder / "ganlib", ignore=left_out)
+    offline = ("--no-deps", "--no-index", "--no-build-isolation")
+    pip("wheel", "--quiet", *offline, "--wheel-dir", str(folder / "dist"), str(folder))
+    (file,) = (folder / "dist").glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    pip("install", "--quiet", "--no-deps", "--no-index", "--target", str(folder), str(wheel))
+    return folder
+
+
+def run(installed, *arguments, **variables):
+    """What a program prints that finds ganlib in the folder `installed`, and runs elsewhere."""
+    environment = {**os.environ, "PYTHONPATH": str(installed), **variables}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        cwd=os.path.dirname(__file__),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_it_holds_the_library_and_nothing_else(wheel):
+    assert wheel.name == f"ganlib-{PROJECT['version']}-py3-none-any.whl"
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ganlib").rglob("*.py")}
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        assert names == files | {"ganlib/py.typed"}
+        assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
+
+
+def test_it_says_what_it_needs_and_forces_no_backend(installed):
+    (found,) = Distribution.discover(name="ganlib", path=[str(installed)])
+    needed = [line for line in found.requires if "extra ==" not in line]
+    assert sorted(needed) == sorted(PROJECT["dependencies"])
+    assert not any(line.startswith(("tensorflow", "jax", "torch")) for line in needed)
+    assert set(found.metadata.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
+
+
+def test_without_a_backend_it_says_what_to_install(installed):
+    *works, first, second, third = run(installed, "-c", WITHOUT_BACKEND).splitlines()
+    assert works == ["✓ checks need no backend", "(5, 5)"]
+    name = os.environ["KERAS_BACKEND"]
+    assert first == second == third
+    assert first.startswith(
+        f"Keras would run on {name}, which is not installed: pip install {name}"
+    )
+    assert "-p NAME VALUE" in run(installed, "-m", "ganlib.run", "--help")
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_with_a_backend_it_trains(installed, backend):
+    if not available(backend):
+        pytest.skip(NEEDS.format(backend))
+    printed = run(installed, "-c", TRAINING, KERAS_BACKEND=backend).split()
+    assert printed == ["(3,", "2)", str(installed / "ganlib" / "__init__.py")]
