@@ -45,6 +45,11 @@ def test_every_public_name_is_described(name):
     assert public(name) - described <= INSIDE
 
 
+def test_every_public_name_of_the_package_has_a_room():
+    rooms = "\n".join(TEXTS.values())
+    assert [name for name in ganlib.__all__ if f"ganlib.{name}" not in rooms] == []
+
+
 @pytest.mark.parametrize("page", ROOMS)
 def test_every_name_is_in_an_example(page):
     examples = "".join(BLOCK.findall(TEXTS[page]))

@@ -5,7 +5,7 @@ reStructuredText, a star in the text would be a mark. Names of the library, in d
 chapters, become links to the place that describes them.
 """
 
-import os
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -78,7 +78,7 @@ def link(app, doctree, docname):
 def setup(app):
     """Take part in a build."""
     sys.path.insert(0, str(Path(__file__).parent.parent))  # this ganlib, whichever is installed
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    importlib.import_module("ganlib").repeatable()  # keeps the backend's start-up notes quiet
     app.connect("autodoc-process-docstring", escape, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", sign)
     app.connect("doctree-resolved", link)
