@@ -20,6 +20,7 @@ INSIDE = {
     "metrics.Features",
     "penalties.Penalty",
     "penalties.Random",
+    "penalties.after_update",
     "penalties.check_norms",
     "penalties.gradient_norms",
     "penalties.squared_gradient_norms",
