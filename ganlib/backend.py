@@ -135,13 +135,13 @@ if NAME == "tensorflow":
                 raise
             raise ValueError(sentence) from None
 
-    def check_shares(feed):
-        """Raise ValueError if the replicas' shares of the batches of `feed`, Keras's iterator, may
-        differ in size: the mean of their gradients would then not be the batch's."""
-        replicas, data = feed._distribute_strategy.num_replicas_in_sync, feed._distributed_dataset
-        if replicas == 1 or data is feed.data_adapter.get_tf_dataset():  # the person's own shares
+    def check_shares(model, data):
+        """Raise ValueError if the replicas' shares of the batches of a tf.data set may differ in
+        size: the mean of their gradients would then not be the batch's."""
+        replicas = model.distribute_strategy.num_replicas_in_sync
+        if replicas == 1 or isinstance(data, tf.distribute.DistributedDataset):  # shared already
             return
-        for spec in tf.nest.flatten(feed.data_adapter.get_tf_dataset().element_spec):
+        for spec in tf.nest.flatten(data.element_spec):
             size = spec.shape[0]
             if size is None or size % replicas:
                 raise ValueError(
@@ -267,7 +267,7 @@ if NAME != "tensorflow":
         return contextlib.nullcontext()
 
 
-def random_state():
+def random_state() -> list:
     """State of random numbers that no Keras variable holds: a list of arrays, empty but for
     PyTorch."""
     if NAME != "torch":
@@ -275,7 +275,7 @@ def random_state():
     return [state.numpy() for state in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
 
 
-def set_random_state(arrays):
+def set_random_state(arrays: list) -> None:
     """Put back what `random_state` returned; of another backend or machine, nothing."""
     if len(arrays) == len(random_state()) > 0:
         first, *others = map(torch.from_numpy, arrays)

@@ -1,6 +1,7 @@
 """A GAN is two models, a loss and a few rules. One training round is written here."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -96,7 +97,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         """The input of the generator that is its condition, a Keras tensor, or None."""
         return players.condition(self.generator)
 
-    def train_step(self, *args):
+    def train_step(self, *args: Any) -> Any:
         return backend.train_step(self, self._step, *args)
 
     def _step(self, data):
@@ -150,7 +151,9 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         self.move_average()
         return logs
 
-    def discriminator_loss(self, made: list[Tensor], real: Tensor, condition: Tensor) -> Loss:
+    def discriminator_loss(
+        self, made: list[Tensor], real: Tensor, condition: Tensor | None
+    ) -> Loss:
         """What the discriminator descends, and its logs.
 
         Args:
@@ -171,7 +174,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             logs |= {f"{k}_accuracy": ops.mean(ops.cast(v, "float32")) for k, v in right.items()}
         return game + sum(penalties) + sum(added.values()), logs
 
-    def generator_loss(self, made: list[Tensor], real: Tensor, condition: Tensor) -> Loss:
+    def generator_loss(self, made: list[Tensor], real: Tensor, condition: Tensor | None) -> Loss:
         """What the generator descends, and its logs.
 
         Args:
@@ -192,7 +195,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         loss: Callable[..., Loss],
         fakes: Fakes,
         real: Tensor,
-        condition: Tensor,
+        condition: Tensor | None,
     ) -> dict[str, Tensor]:
         """Move a player, and what helps it, one step down its loss, and return the logs.
 
@@ -229,7 +232,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
             average.assign(weight + ops.cast(decay, weight.dtype) * (average - weight))
 
-    def call(self, latents, training=False):
+    def call(self, latents: Tensor, training: bool = False) -> Tensor:
         return self.generator(latents, training=training)
 
 

@@ -442,7 +442,7 @@ def test_a_best_that_no_epoch_has_is_said(tmp_path):
 
 
 def test_keep_is_at_least_one(tmp_path):
-    with pytest.raises(ValueError, match="at least 1, it is 0"):
+    with pytest.raises(ValueError, match="at least 1, not 0"):
         callbacks.Checkpoint(tmp_path, keep=0)
 
 

@@ -17,6 +17,7 @@ An operation is a pure function of (images, seed): float32 (N, H, W, C), and a s
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -24,7 +25,7 @@ from keras import layers, ops
 
 from ganlib import backend
 from ganlib.game.names import known
-from ganlib.types import Tensor
+from ganlib.types import Seed, Shape, Tensor
 
 
 def _uniform(images, seed, low, high):
@@ -42,24 +43,24 @@ def _whole(images, seed, low, high):
     return ops.cast(drawn, "float32")
 
 
-def brightness(images: Tensor, seed: Any) -> Tensor:
+def brightness(images: Tensor, seed: Seed) -> Tensor:
     """Add a number in [-0.5, 0.5] to all pixels of an image."""
     return images + _uniform(images, seed, -0.5, 0.5)
 
 
-def saturation(images: Tensor, seed: Any) -> Tensor:
+def saturation(images: Tensor, seed: Seed) -> Tensor:
     """Multiply what the channels differ by from their mean by a factor in [0, 2]. Grey stays."""
     grey = ops.mean(images, axis=3, keepdims=True)
     return grey + _uniform(images, seed, 0.0, 2.0) * (images - grey)
 
 
-def contrast(images: Tensor, seed: Any) -> Tensor:
+def contrast(images: Tensor, seed: Seed) -> Tensor:
     """Multiply what the pixels differ by from the image's mean by a factor in [0.5, 1.5]."""
     mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
     return mean + _uniform(images, seed, 0.5, 1.5) * (images - mean)
 
 
-def translation(images: Tensor, seed: Any) -> Tensor:
+def translation(images: Tensor, seed: Seed) -> Tensor:
     """Move by whole pixels, by up to an eighth of the height and of the width."""
     rows, columns = (
         ops.arange(side, dtype="float32") + _whole(images, seed, -reach, reach)
@@ -68,7 +69,7 @@ def translation(images: Tensor, seed: Any) -> Tensor:
     return _resample(images, rows, columns)
 
 
-def scaling(images: Tensor, seed: Any) -> Tensor:
+def scaling(images: Tensor, seed: Seed) -> Tensor:
     """Scale about the centre, by a factor in [1/1.25, 1.25] whose logarithm is uniform."""
     bound = math.log(1.25)
     factor = ops.exp(_uniform(images, seed, -bound, bound))[:, :, 0, 0]
@@ -79,7 +80,7 @@ def scaling(images: Tensor, seed: Any) -> Tensor:
     return _resample(images, rows, columns)
 
 
-def rotation(images: Tensor, seed: Any) -> Tensor:
+def rotation(images: Tensor, seed: Seed) -> Tensor:
     """Turn about the centre, by up to 15 degrees either way."""
     _, height, width, channels = images.shape
     bound = math.radians(15)
@@ -102,7 +103,7 @@ def rotation(images: Tensor, seed: Any) -> Tensor:
     return turned
 
 
-def cutout(images: Tensor, seed: Any) -> Tensor:
+def cutout(images: Tensor, seed: Seed) -> Tensor:
     """Paint a grey rectangle, half as high and wide, anywhere, perhaps partly outside."""
     _, height, width, _ = images.shape
     inside = []
@@ -115,7 +116,7 @@ def cutout(images: Tensor, seed: Any) -> Tensor:
     return ops.where(rectangle, 0.0, images)
 
 
-def noise(images: Tensor, seed: Any) -> Tensor:
+def noise(images: Tensor, seed: Seed) -> Tensor:
     """Add normal noise of standard deviation 0.1; for samples of any shape (N, ...)."""
     n, *shape = ops.shape(images)
     drawn = backend.own_rows(lambda rows: keras.random.normal((rows, *shape), seed=seed), n)
@@ -189,15 +190,15 @@ class DiffAugment(layers.Layer):
             images = OPERATIONS[name](images, self.seed_generator)
         return images
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The same."""
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "policy": self.policy, "seed": self.seed}
 
 
-def get(augment):
+def get(augment: str | Callable) -> Callable:
     """Return `DiffAugment` of that policy, or `augment` itself if it is callable.
 
     Raises:

@@ -1,9 +1,13 @@
 """What both players learn from in a round: fakes, for which the generator runs forward once."""
 
+from collections.abc import Callable, Sequence
+
+import keras
 from keras import ops
 
 from ganlib import backend
 from ganlib.game.players import made_of
+from ganlib.types import Tensor
 
 
 class Fakes:
@@ -24,7 +28,14 @@ class Fakes:
         pull: function of the gradients for `made`, a list, to those for the generator's weights.
     """
 
-    def __init__(self, generator, penalties, latents, condition, state):
+    def __init__(
+        self,
+        generator: keras.Model,
+        penalties: Sequence[Callable],
+        latents: Tensor | None,
+        condition: Tensor | None,
+        state: list[keras.Variable],
+    ) -> None:
         def make():
             images = ops.cast(made_of(generator, latents, condition, training=True), "float32")
             return [images, *(penalty(generator) for penalty in penalties)], None

@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +11,8 @@ from keras import ops
 
 from ganlib import backend
 from ganlib.game import losses, players
+from ganlib.internals import next_epoch
+from ganlib.types import Shape, Tensor
 
 NO_VALIDATION = (
     "A GAN has no validation loss, since a loss measures one player against the other: score its "
@@ -16,7 +20,7 @@ NO_VALIDATION = (
 )
 
 
-def without_weights(**given):
+def without_weights(**given: Any) -> None:
     """Raise ValueError if any weight of classes or samples is given."""
     for name, value in given.items():
         if value is not None:
@@ -26,7 +30,7 @@ def without_weights(**given):
             )
 
 
-def check_rules(settings, loss, discriminator):
+def check_rules(settings: dict[str, Any], loss: Any, discriminator: keras.Model) -> None:
     """Look at what `compile` was given beside its own arguments.
 
     Raises:
@@ -51,7 +55,7 @@ def check_rules(settings, loss, discriminator):
         )
 
 
-def check(gan, x, batch_size, whole):
+def check(gan: keras.Model, x: Any, batch_size: int | None, whole: bool) -> None:
     """Look at what `fit` was given, before Keras does.
 
     Args:
@@ -82,7 +86,7 @@ def check(gan, x, batch_size, whole):
             divide(len(x) % size, gan.n_critic, "the last batch")
 
 
-def divide(n, n_critic, batch="it"):
+def divide(n: int, n_critic: int, batch: str = "it") -> None:
     """Raise ValueError if n images cannot be cut into `n_critic` equal parts."""
     if n % n_critic:
         raise ValueError(
@@ -93,7 +97,7 @@ def divide(n, n_critic, batch="it"):
 
 
 @contextlib.contextmanager
-def unread_files_told(x):
+def unread_files_told(x: Any) -> Iterator[None]:
     """A context in which the error of a file that cannot be read is raised as it was.
 
     TensorFlow makes a hundred lines of it.
@@ -106,7 +110,7 @@ def unread_files_told(x):
         raise
 
 
-def uneven_batches_told(n_critic):
+def uneven_batches_told(n_critic: int) -> contextlib.AbstractContextManager:
     """A context in which a later batch that `n_critic` cannot cut is told in one sentence."""
     return backend.uneven_parts_told(
         f"n_critic={n_critic} cuts a batch into as many equal parts, but one of the batches has "
@@ -114,7 +118,7 @@ def uneven_batches_told(n_critic):
     )
 
 
-def training_condition(gan, given):
+def training_condition(gan: keras.Model, given: Tensor | None) -> tuple[Tensor, Tensor]:
     """The conditions of a batch as the generator takes them, and whether a class was out of range.
 
     Classes are int32 (N,), in range.
@@ -154,14 +158,14 @@ def _condition_shape(taken, given):
         )
 
 
-def fits(shape, wanted):
+def fits(shape: Shape, wanted: Shape) -> bool:
     """Whether a shape is the one that is wanted, of which None is any size."""
     return len(shape) == len(wanted) and all(
         b is None or a == b for a, b in zip(shape, wanted, strict=True)
     )
 
 
-def look(gan, batch, scaled=False):
+def look(gan: keras.Model, batch: Any, scaled: bool = False) -> None:
     """Look at one batch: samples, or (samples, conditions).
 
     Args:
@@ -224,14 +228,12 @@ def _in_range(images, ending):
         )
 
 
-def at_first(feed, look):
+def at_first(feed: Any, look: Callable) -> None:
     """Let `look` see the first batch that Keras's iterator `feed` will give, and lose none."""
-    enumerate_epoch = feed._enumerate_iterator
 
-    def looked():
-        feed.__dict__.pop("_enumerate_iterator", None)  # later epochs are not looked at
+    def looked(epoch):
         first = None
-        for begin, end, batches in enumerate_epoch():
+        for begin, end, batches in epoch():
             if first is None:
                 first = list(itertools.islice(batches, end + 1 - begin))
                 if not first:
@@ -241,4 +243,4 @@ def at_first(feed, look):
             else:
                 yield begin, end, batches
 
-    feed._enumerate_iterator = looked
+    next_epoch(feed, looked)

@@ -1,15 +1,15 @@
 """How a GAN goes through Keras's `fit`: what is looked at before, and what Keras is told."""
 
 import contextlib
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 
-from ganlib import backend
 from ganlib.game import feed, watch
+from ganlib.internals import Fed
 
 
-class Fitted(keras.Model):
+class Fitted(Fed):
     """A model that plays rounds with the batches that `fit` is given; `ganlib.GAN` is the model."""
 
     looked: bool = False  # at a batch, by `train_on_batch`
@@ -26,7 +26,8 @@ class Fitted(keras.Model):
     ) -> keras.callbacks.History:
         """Keras's `fit`, which looks at the first batch and at every loss.
 
-        It runs within `callback.around(gan, x)` of every callback that has this method, a context.
+        It runs within `callback.around(gan, x)` of every callback that has this method, a context,
+        which may give the epoch to begin with.
 
         Raises:
             ValueError: a validation set or weights are given, or the data are no samples such as
@@ -34,7 +35,7 @@ class Fitted(keras.Model):
             FloatingPointError: a loss is NaN or infinite; it names the step, the player and what to
                 try.
         """
-        self._assert_compile_called("fit")
+        _demand_compiled(self)
         if kwargs.get("validation_data") is not None or kwargs.get("validation_split"):
             raise ValueError(feed.NO_VALIDATION)
         feed.without_weights(**{k: kwargs.get(k) for k in ("class_weight", "sample_weight")})
@@ -45,7 +46,8 @@ class Fitted(keras.Model):
         with contextlib.ExitStack() as contexts:
             for callback in callbacks:
                 if hasattr(callback, "around"):
-                    contexts.enter_context(callback.around(self, x))
+                    epoch = contexts.enter_context(callback.around(self, x))
+                    kwargs |= {"initial_epoch": epoch} if epoch else {}
             contexts.enter_context(feed.uneven_batches_told(self.n_critic))
             contexts.enter_context(feed.unread_files_told(x))
             contexts.callback(setattr, self, "feed", None)  # it holds the data
@@ -58,38 +60,24 @@ class Fitted(keras.Model):
         sample_weight: Any = None,
         class_weight: Any = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> dict[str, Any] | list:
         """Play one round with a batch, and return its losses and accuracies; raises as `fit`."""
-        self._assert_compile_called("train_on_batch")
+        _demand_compiled(self)
         feed.without_weights(sample_weight=sample_weight, class_weight=class_weight)
         if not self.looked:
             feed.look(self, (x,) if y is None else (x, y))
             self.looked = True
         logs = super().train_on_batch(x, y, return_dict=True)
         watch.raise_unless_finite(logs, self.classes)
-        return logs if return_dict else self._flatten_metrics_in_order(logs)
+        return logs if return_dict else [logs[metric.name] for metric in self.metrics]
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise ValueError: nothing is measured on data that the players do not train on."""
         raise ValueError(feed.NO_VALIDATION)
 
     test_on_batch = evaluate
 
-    # Keras names the iterator over its batches to the model before training, on TensorFlow by the
-    # first of these and else by the second. `callbacks.Checkpoint` sets it to where it stopped.
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        if iterator is None:  # train_on_batch
-            return
-        backend.check_shares(iterator)
-        data = iterator.data_adapter.get_tf_dataset()
-        place = data.tell() if hasattr(data, "tell") else None
-        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
-        if place is not None:
-            iterator.reset()  # a strategy has read on, of few batches into the next epoch
-            data.seek(place)
-        self.feed = iterator
-
-    def _symbolic_build(self, iterator=None, data_batch=None):
-        super()._symbolic_build(iterator=iterator, data_batch=data_batch)
-        self.feed = iterator
+def _demand_compiled(gan):
+    if not gan.compiled:
+        raise ValueError("A GAN has no rules yet: call `compile` before it trains.")

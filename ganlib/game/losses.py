@@ -10,6 +10,8 @@ which neither overflows nor needs an epsilon. Every loss is the mean over a batc
 shape, and is minimised.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -30,11 +32,11 @@ class Loss:
     paired = False
     boundary: float | None = None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return vars(self)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Loss":
         return cls(**config)
 
 
@@ -84,7 +86,7 @@ class LeastSquares(Loss):
         self.a, self.b, self.c = a, b, c
 
     @property
-    def boundary(self):
+    def boundary(self) -> float | None:  # type: ignore[override]
         """The number as far from the label of fakes as from that of real samples."""
         return (self.a + self.b) / 2 if self.a < self.b else None
 
@@ -154,7 +156,7 @@ NAMES = {
 }
 
 
-def get(loss):
+def get(loss: Any) -> Any:
     """Return the loss of that name, or `loss` itself if it is one already.
 
     Raises:

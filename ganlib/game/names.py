@@ -1,9 +1,10 @@
 """Losses, penalties and augmentations are looked up by their names."""
 
 import difflib
+from collections.abc import Iterable
 
 
-def known(name, names, what):
+def known(name: str, names: Iterable[str], what: str) -> str:
     """Return `name` if it is among `names`, or raise a ValueError that suggests the nearest."""
     if name in names:
         return name

@@ -13,13 +13,15 @@ function of images alone. A penalty of the generator's is a function of (generat
 `Orthogonal`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 from keras import ops
 
 from ganlib import backend
 from ganlib.game.names import known
+from ganlib.internals import sublayers
 from ganlib.models import layers
 from ganlib.types import Tensor
 
@@ -41,11 +43,11 @@ class Penalty:
 
     of_gradient = True  # so that batch norm is refused
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "seed_generator"}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Penalty":
         return cls(**config)
 
 
@@ -83,14 +85,14 @@ class Random(Penalty):
         self.weight, self.seed = weight, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def uniform(self, real, shape):
+    def uniform(self, real: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Numbers in [0, 1] of the given shape for each real sample."""
         return backend.own_rows(
             lambda n: keras.random.uniform((n, *shape), seed=self.seed_generator),
             ops.shape(real)[0],
         )
 
-    def between(self, real, fake):
+    def between(self, real: Tensor, fake: Tensor) -> Tensor:
         """A point (N, ...) of each line from fake to real, its place uniform in [0, 1]."""
         place = self.uniform(real, (1,) * (len(real.shape) - 1))
         return place * real + (1 - place) * fake
@@ -162,7 +164,7 @@ class WeightClipping(Penalty):
     def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
         return 0.0
 
-    def after_update(self, discriminator):
+    def after_update(self, discriminator: keras.Model) -> None:
         """Clip the trainable weights."""
         for weight in discriminator.trainable_variables:
             weight.assign(ops.clip(weight, -self.limit, self.limit))
@@ -184,7 +186,7 @@ class Orthogonal(Penalty):
 
     def __call__(self, generator: keras.Model) -> Tensor:
         total = 0.0
-        for layer in generator._flatten_layers():
+        for layer in sublayers(generator):
             if hasattr(layer, "kernel"):
                 w = layers.matrix(layer)
                 # ||W^T W|| = ||W W^T||: the smaller of the two, as W may be 20 x 24576.
@@ -205,7 +207,7 @@ NAMES = {
 }
 
 
-def get(penalty):
+def get(penalty: str | Callable) -> Callable:
     """Return the penalty of that name, or `penalty` itself if it is callable.
 
     Raises:
@@ -221,18 +223,17 @@ def get(penalty):
     return penalty
 
 
-def after_update(penalties, discriminator):
+def after_update(penalties: Iterable[Callable], discriminator: keras.Model) -> None:
     """Do what a penalty, such as `WeightClipping`, does after an update of the discriminator."""
     for penalty in penalties:
         if hasattr(penalty, "after_update"):
             penalty.after_update(discriminator)
 
 
-def check_norms(penalties, discriminator):
+def check_norms(penalties: Iterable[Callable], discriminator: keras.Model) -> None:
     """Raise ValueError if a penalty of gradients meets batch norm."""
     if any(getattr(penalty, "of_gradient", True) for penalty in penalties) and any(
-        isinstance(layer, keras.layers.BatchNormalization)
-        for layer in discriminator._flatten_layers()
+        isinstance(layer, keras.layers.BatchNormalization) for layer in sublayers(discriminator)
     ):
         raise ValueError(
             "A gradient penalty needs a discriminator without batch norm: with it each logit "

@@ -1,11 +1,15 @@
 """What a GAN asks of its models: their shapes, their conditions, what they end with."""
 
+from collections.abc import Callable
+
 import keras
 
+from ganlib.internals import made_by, sublayers
 from ganlib.models import layers
+from ganlib.types import Shape, Tensor
 
 
-def adopt(model, role, shape=None):
+def adopt(model: keras.Model, role: str, shape: Shape | None = None) -> keras.Model:
     """`model`, or one around it whose inputs and outputs are known, with the same weights.
 
     A functional model knows them, and so does a `Sequential` with a `keras.Input`. Any other model
@@ -22,9 +26,7 @@ def adopt(model, role, shape=None):
         raise ValueError(f"The {role} is a keras.Model, not {model!r}.")
     if not getattr(model, "inputs", None):
         model = _around(model, role, shape)
-    if any(
-        getattr(layer, "data_format", None) == "channels_first" for layer in model._flatten_layers()
-    ):
+    if any(getattr(layer, "data_format", None) == "channels_first" for layer in sublayers(model)):
         raise ValueError(
             f"The {role} makes or takes images channels first, and ganlib's are channels last: "
             'build it after keras.config.set_image_data_format("channels_last").'
@@ -56,7 +58,7 @@ def _around(model, role, shape):
     return keras.Model(inputs, outputs, name=role)
 
 
-def pair(generator, discriminator):
+def pair(generator: keras.Model, discriminator: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Both, adopted; ValueError unless the discriminator takes what the generator makes."""
     generator = adopt(generator, "generator")
     made = generator.output_shape[1:]
@@ -86,7 +88,7 @@ def _check_conditions(made_from, judged_by):
         )
 
 
-def helper(model, role):
+def helper(model: keras.Model | None, role: str) -> keras.Model | None:
     """`model`, or a ValueError unless it is None or a Keras model that has its weights."""
     if model is not None and not (isinstance(model, keras.Model) and model.built):
         raise ValueError(
@@ -96,25 +98,25 @@ def helper(model, role):
     return model
 
 
-def conditional(model):
+def conditional(model: keras.Model) -> bool:
     """Whether it takes a condition beside its latents or samples."""
     return len(model.inputs) == 2
 
 
-def takes_latents(generator):
+def takes_latents(generator: keras.Model) -> bool:
     """Whether its first input is latents. A lone one is, if it is vectors; an image, or whatever
     else, is a condition."""
     first = generator.inputs[0]
     return conditional(generator) or (len(first.shape) == 2 and "float" in first.dtype)
 
 
-def condition(generator):
+def condition(generator: keras.Model) -> Tensor | None:
     """The input that is its condition, or None."""
     lone = not conditional(generator)
     return None if lone and takes_latents(generator) else generator.inputs[-1]
 
 
-def of_classes(generator):
+def of_classes(generator: keras.Model) -> bool:
     """Whether its condition is a class: one whole number for each sample."""
     taken = condition(generator)
     if taken is None or tuple(taken.shape[1:]) not in ((), (1,)):
@@ -122,14 +124,16 @@ def of_classes(generator):
     return "int" in taken.dtype or layers.classes(generator) is not None
 
 
-def given(discriminator, condition):
+def given(discriminator: keras.Model, condition: Tensor | None) -> Callable:
     """A discriminator as a function of samples alone."""
     if not conditional(discriminator):
         return discriminator
     return lambda x, training=None: discriminator([x, condition], training=training)
 
 
-def made_of(generator, latents, condition, training):
+def made_of(
+    generator: keras.Model, latents: Tensor | None, condition: Tensor | None, training: bool
+) -> Tensor:
     """What the generator makes of latents, of a condition, or of both, whichever it takes."""
     inputs = [latents, condition]
     if not conditional(generator):
@@ -137,7 +141,7 @@ def made_of(generator, latents, condition, training):
     return generator(inputs, training=training)
 
 
-def teams(gan):
+def teams(gan: keras.Model) -> dict[str, list[keras.Variable]]:
     """The variables that each player moves, a dict: its network's, then those of its helper.
 
     A variable that two models share belongs to one: to a network before a helper.
@@ -152,7 +156,7 @@ def teams(gan):
     return found
 
 
-def copy(generator):
+def copy(generator: keras.Model) -> keras.Model:
     """A model with the same layers and weights, which is not trained."""
     copied = keras.models.clone_model(generator)
     copied.set_weights(generator.get_weights())
@@ -160,17 +164,16 @@ def copy(generator):
     return copied
 
 
-def ends_in(model):
+def ends_in(model: keras.Model) -> str:
     """The name of the function that its last layer applies: "tanh", "sigmoid", "linear", ..."""
     tensor = model.outputs[0]
     while True:
-        operation, node, _ = tensor._keras_history
+        operation, sources = made_by(tensor)
         if isinstance(operation, keras.Model):
             return ends_in(operation) if getattr(operation, "outputs", None) else "unknown"
         operation = getattr(operation, "layer", operation)  # of a wrapper
         activation = getattr(operation, "activation", None)
         name = (getattr(activation, "__name__", "") or type(operation).__name__).lower()
-        sources = operation._inbound_nodes[node].input_tensors if operation._inbound_nodes else []
         if name not in ("reshape", "flatten") or not sources:
             return name
         tensor = sources[0]

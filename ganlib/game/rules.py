@@ -7,6 +7,7 @@ import keras
 
 from ganlib.game import feed, losses, penalties, players, terms
 from ganlib.game.augment import get as get_augment
+from ganlib.internals import sublayers
 
 
 class Ruled(keras.Model):
@@ -15,9 +16,9 @@ class Ruled(keras.Model):
     def compile(
         self,
         loss: Any = "non_saturating",
-        penalties: Sequence[Any] = (),
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
+        penalties: Sequence[str | Callable] = (),
+        generator_optimizer: keras.optimizers.Optimizer | str | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | str | None = None,
         n_critic: int = 1,
         ema: float | None = None,
         generator_penalties: Sequence[Callable] = (),
@@ -79,7 +80,7 @@ class Ruled(keras.Model):
         teams = players.teams(self)
         # In half precision small gradients would vanish. Keras's own loss scale adapts itself, but
         # only to one player.
-        half = any(layer.compute_dtype == "float16" for layer in self._flatten_layers())
+        half = any(layer.compute_dtype == "float16" for layer in sublayers(self))
         super().compile(
             optimizer=_both(
                 _adam(generator_optimizer),
@@ -107,7 +108,7 @@ class Ruled(keras.Model):
         self.penalty_seeds = [p.seed_generator for p in added if hasattr(p, "seed_generator")]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return list(self.means.values())
 
     @property
@@ -118,7 +119,7 @@ class Ruled(keras.Model):
     def discriminator_optimizer(self) -> keras.optimizers.Optimizer:
         return self.optimizer.optimizers[1]
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
             return {}
         parts = {
@@ -137,7 +138,7 @@ class Ruled(keras.Model):
             "ema": self.ema,
         }
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
 

@@ -1,10 +1,9 @@
 """How a GAN's generator is sampled, and with what: latents and conditions."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from ganlib.game import players
 from ganlib.game.feed import fits
@@ -36,8 +35,8 @@ class Sampled(keras.Model):
         self,
         n: int | None = None,
         seed: int = 0,
-        latents: np.ndarray | None = None,
-        labels: Any = None,
+        latents: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
         truncation: float | None = None,
     ) -> np.ndarray:
         """Draw from the generator, from its moving average if there is one, in inference mode.
@@ -72,17 +71,18 @@ class Sampled(keras.Model):
             latents = checked(latents, self.latent_dim)
             n = len(latents)
         _check_number(n)
-        condition = condition_for(self, labels, n)
+        given = latents, condition_for(self, labels, n)
+        inputs = [None if x is None else np.asarray(x) for x in given]
         parts = []
         for i in range(0, n, 256):
-            z, given = (None if x is None else x[i : i + 256] for x in (latents, condition))
-            made = players.made_of(self.sampler, z, given, training=False)
+            z, c = (None if x is None else x[i : i + 256] for x in inputs)
+            made = players.made_of(self.sampler, z, c, training=False)
             parts.append(ops.convert_to_numpy(made))
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
 
 
-def latents(n, dim, seed=0, truncation=None):
+def latents(n: int, dim: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
     """Standard normal numbers (n, dim), float32; see `GAN.latents`."""
     _check_number(n)
     if truncation is not None and not 0 < truncation <= 1:
@@ -102,7 +102,7 @@ def latents(n, dim, seed=0, truncation=None):
     return drawn
 
 
-def checked(given, dim):
+def checked(given: ArrayLike, dim: int) -> np.ndarray:
     """Latents as float32 numpy, or a ValueError unless they are (n, dim) and some."""
     given = np.asarray(given, "float32")
     if given.ndim != 2 or given.shape[1] != dim or not len(given):
@@ -132,7 +132,7 @@ def _number(gan, labels):
     return len(labels) if np.ndim(labels) > rank_of_one else 16
 
 
-def condition_for(gan, given, n):
+def condition_for(gan: keras.Model, given: ArrayLike | None, n: int) -> np.ndarray | None:
     """What the generator takes beside n latents, checked; None if it takes nothing."""
     if gan.condition is None:
         if given is not None:
@@ -152,7 +152,7 @@ def condition_for(gan, given, n):
     )
 
 
-def labels_for(gan, labels, n):
+def labels_for(gan: keras.Model, labels: ArrayLike | None, n: int) -> np.ndarray:
     """Labels (n,), int32, checked."""
     known = f" from 0 to {gan.classes - 1}" if gan.classes else ""
     if labels is None:

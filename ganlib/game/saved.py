@@ -1,6 +1,7 @@
 """How a GAN is written to a file and read again."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import ops
@@ -11,7 +12,7 @@ NETWORKS = "generator", "discriminator", "generator_helper", "discriminator_help
 class Saved(keras.Model):
     """What Keras asks of a model that it saves; `ganlib.GAN` is the model."""
 
-    def save(self, filepath, *args, **kwargs):
+    def save(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
         """Keras's `save`: networks, rules, moments and the state of all seeds, as .keras."""
         if Path(filepath).suffix in (".h5", ".hdf5"):
             raise ValueError(
@@ -20,7 +21,7 @@ class Saved(keras.Model):
             )
         return super().save(filepath, *args, **kwargs)
 
-    def export(self, filepath, *args, **kwargs):
+    def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
         """Keras's `export` of the generator that `sample` draws from.
 
         Raises:
@@ -41,19 +42,19 @@ class Saved(keras.Model):
         weights = {id(v) for v in self.weights}
         return [v for v in self.variables if id(v) not in weights and "seed" in v.path]
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """The seeds' states, which no layer saves; Keras saves all other variables."""
         for i, seed in enumerate(self._seeds()):
             store[f"seed_{i}"] = ops.convert_to_numpy(seed)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Their states again, where the GAN has as many seeds as the one that was saved."""
         seeds = self._seeds()
         if len(store.keys()) == len(seeds):
             for i, seed in enumerate(seeds):
                 seed.assign(store[f"seed_{i}"])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         models = {name: getattr(self, name) for name in NETWORKS if getattr(self, name) is not None}
         sharing = _sharing(models)
         config = {
@@ -66,7 +67,7 @@ class Saved(keras.Model):
         return {**config, "seed": self.seed, "name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> keras.Model:
         config = dict(config)
         models = _apart(config.pop("together")) if "together" in config else {}
         for name in NETWORKS:

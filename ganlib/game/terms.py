@@ -7,11 +7,17 @@ come after, as (fake, real, condition, helper), the generator's before the discr
 then a function of what the helper takes to what it makes in training, float32.
 """
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
+from ganlib.types import Tensor
 
-def checked(terms, player, helper):
+
+def checked(
+    terms: dict[str, Callable] | None, player: str, helper: keras.Model | None
+) -> dict[str, Callable]:
     """The terms of a player as a dict; ValueError if they are none, or leave its helper idle."""
     terms = {} if terms is None else terms
     if (
@@ -30,7 +36,9 @@ def checked(terms, player, helper):
     return dict(terms)
 
 
-def values(gan, player, fake, real, condition):
+def values(
+    gan: keras.Model, player: str, fake: Tensor, real: Tensor, condition: Tensor | None
+) -> dict[str, Tensor]:
     """What the terms of a player are, a dict of scalars by the names under which they are logged.
 
     Raises:

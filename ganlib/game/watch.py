@@ -1,26 +1,28 @@
 """The callback that every `fit` has: it looks at the first batch, and at every step's losses."""
 
 import time
+from typing import Any
 
 import keras
 import numpy as np
 
 from ganlib import backend
 from ganlib.game import feed
+from ganlib.types import Logs
 
 # A compiled step cannot raise. Where labels are out of range it says so by logs that no game has:
 # both losses at minus infinity.
 STRAY_LABELS = {"discriminator_loss": -np.inf, "generator_loss": -np.inf}
 
 
-def listed(callbacks):
+def listed(callbacks: Any) -> list[keras.callbacks.Callback]:
     """`fit`'s argument as a list: it may be None, one callback, several, or Keras's own list."""
     if isinstance(callbacks, keras.callbacks.Callback):
         return [callbacks]
     return list(getattr(callbacks, "callbacks", callbacks) or ())
 
 
-def raise_unless_finite(logs, classes, where=""):
+def raise_unless_finite(logs: dict[str, Any], classes: int, where: str = "") -> None:
     """Say what is wrong with a step, by its logs.
 
     Args:
@@ -55,20 +57,20 @@ class Watch(keras.callbacks.Callback):
 
     async_safe = True  # Keras may call it from a thread, so that JAX does not wait for every step
 
-    def __init__(self, scaled):
+    def __init__(self, scaled: bool) -> None:
         super().__init__()
         self.scaled = scaled
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self.looked = backend.shares_batches(self.model)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self.epoch, self.broken = epoch, []
         if not self.looked:
             self.looked = True
             feed.at_first(self.model.feed, lambda x: feed.look(self.model, x, self.scaled))
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not all(np.isfinite(logs[name]) for name in STRAY_LABELS):
             self.broken.append((batch, logs))
         if self.broken:

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from ganlib.internals import sublayers
 from ganlib.types import Shape, Tensor
 
 # In a short training the moving statistics of Keras's default, 0.99, would lag behind the weights.
@@ -315,7 +316,7 @@ def classes(model: keras.Model) -> int | None:
     """
     known = [
         layer.input_dim if isinstance(layer, layers.Embedding) else layer.classes
-        for layer in model._flatten_layers()
+        for layer in sublayers(model)
         if isinstance(layer, layers.Embedding | JoinLabels)
     ]
     return min(known, default=None)
@@ -336,7 +337,7 @@ def standing_statistics(
             as make ten batches or more.
         batch_size: about that many are normalised together.
     """
-    norms = [n for n in generator._flatten_layers() if isinstance(n, layers.BatchNormalization)]
+    norms = [n for n in sublayers(generator) if isinstance(n, layers.BatchNormalization)]
     before = [(norm.momentum, norm.trainable) for norm in norms]
     inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
     parts = max(1, len(inputs[0]) // batch_size)

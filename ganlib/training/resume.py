@@ -17,6 +17,7 @@ import keras
 from ganlib import backend
 from ganlib.checks import say
 from ganlib.gan import GAN
+from ganlib.internals import next_epoch
 from ganlib.training import checkpoint
 from ganlib.types import Logs
 
@@ -72,8 +73,11 @@ class Checkpoint(keras.callbacks.Callback):
     # ------------------------------------------------------------------------- around a training
 
     @contextlib.contextmanager
-    def around(self, gan: GAN, data: Any) -> Iterator[None]:
-        """The context of a `fit`: the folder is locked, signals are noted, the place is known."""
+    def around(self, gan: GAN, data: Any) -> Iterator[int | None]:
+        """The context of a `fit`: the folder is locked, signals are noted, the place is known.
+
+        It gives the epoch to begin with, if a training goes on.
+        """
         if backend.on_many_machines(gan):
             raise ValueError(
                 "Checkpoint saves a training on one machine, and this one runs on several, which "
@@ -86,14 +90,12 @@ class Checkpoint(keras.callbacks.Callback):
             self.start = data.tell() if hasattr(data, "tell") else 0
             if self.about:
                 self.first, self.start = self.about["first"], self.about["start"]
-                gan._initial_epoch = self.about["epoch"]
             try:
                 with self._signals_noted():
-                    yield
+                    yield self.about and self.about["epoch"]
                     if self.signal:  # it came after the last step
                         self._stop()
             finally:
-                gan._initial_epoch = None
                 if hasattr(data, "tell"):
                     data.seek(data.tell())  # endless data start from the beginning again
                 self.data = self.arrays = None
@@ -315,21 +317,19 @@ def rewind(feed: Any, data: Any, about: dict[str, Any]) -> None:
         if whole and not getattr(feed.data_adapter, "shuffle", False):
             dropped = data.seek(about["start"] + epochs * (about["steps"] or 0) + steps)
             epochs = 0
-    enumerate_epoch = feed._enumerate_iterator
 
-    def rest():
-        feed.__dict__.pop("_enumerate_iterator", None)  # later epochs start from the beginning
+    def rest(epoch):
         for _ in range(epochs):
             with feed.catch_stop_iteration():
-                for begin, end, batches in enumerate_epoch():
+                for begin, end, batches in epoch():
                     _drop(batches, end + 1 - begin)
-        for begin, end, batches in enumerate_epoch():
+        for begin, end, batches in epoch():
             if begin == 0:
                 _drop(batches, dropped)
             if begin >= steps:
                 yield begin, end, batches
 
-    feed._enumerate_iterator = rest
+    next_epoch(feed, rest)
 
 
 def _drop(batches, number):
