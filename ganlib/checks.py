@@ -197,3 +197,8 @@ def say(text: str, stream: TextIO | None = None) -> None:
     stream = stream or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without its second line and those that follow."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

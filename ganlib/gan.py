@@ -18,6 +18,8 @@ from ganlib.game.saved import Saved
 from ganlib.models import layers
 from ganlib.types import Tensor
 
+Loss = tuple[Tensor, dict[str, Tensor]]  # what a player descends, and its logs
+
 
 @keras.saving.register_keras_serializable(package="ganlib")
 class GAN(Ruled, Fitted, Sampled, Saved):
@@ -150,8 +152,8 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         return logs
 
     def discriminator_loss(
-        self, made: Sequence[Tensor], real: Tensor, condition: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+        self, made: list[Tensor], real: Tensor, condition: Tensor | None
+    ) -> Loss:
         """What the discriminator descends, and its logs.
 
         Args:
@@ -172,9 +174,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             logs |= {f"{k}_accuracy": ops.mean(ops.cast(v, "float32")) for k, v in right.items()}
         return game + sum(penalties) + sum(added.values()), logs
 
-    def generator_loss(
-        self, made: Sequence[Tensor], real: Tensor, condition: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def generator_loss(self, made: list[Tensor], real: Tensor, condition: Tensor | None) -> Loss:
         """What the generator descends, and its logs.
 
         Args:
@@ -190,7 +190,12 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         return game + sum(penalties) + sum(added.values()), {"generator_loss": game, **added}
 
     def move(
-        self, player: str, loss: Callable, fakes: Fakes, real: Tensor, condition: Tensor | None
+        self,
+        player: str,
+        loss: Callable[..., Loss],
+        fakes: Fakes,
+        real: Tensor,
+        condition: Tensor | None,
     ) -> dict[str, Tensor]:
         """Move a player, and what helps it, one step down its loss, and return the logs.
 

@@ -243,6 +243,7 @@ def trained(policy, **rules):
     return gan
 
 
+@pytest.mark.slow
 def test_fit_draws_new_numbers_can_be_repeated_and_depends_on_the_seed():
     weights = {}
     for name, seed in (("first", 0), ("again", 0), ("other", 1)):
@@ -265,6 +266,7 @@ def test_without_a_policy_the_game_is_as_before():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_it_keeps_its_policy(tmp_path):
     gan = trained(augment.DiffAugment("translation,noise", seed=5))
     gan.save(tmp_path / "gan.keras")

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from sources import NEEDS, ROOT
 
+pytestmark = pytest.mark.slow
+
 OTHERS = ["jax", "torch"]
 
 
@@ -49,7 +51,6 @@ TENSORS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 @pytest.mark.parametrize("names", TENSORS)
 def test_the_same_tests_pass(backend, names):
@@ -188,7 +189,6 @@ def saved_by(backend):
         return {name: arrays(Path(folder) / f"{name}.npz") for name in SCRIPTS}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 @pytest.mark.parametrize("rounds", ["plain", "conditional", "augmented"])
 def test_one_round_gives_the_same_weights_as_on_tensorflow(rounds, backend):
@@ -200,7 +200,6 @@ def test_one_round_gives_the_same_weights_as_on_tensorflow(rounds, backend):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 def test_nothing_imports_tensorflow(backend):
     """Not the trainings with ganlib's data either: all the scripts run as if it were not there."""

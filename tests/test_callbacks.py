@@ -186,6 +186,7 @@ def whole_gan(**rules):
     return gan
 
 
+@pytest.mark.slow
 def test_looking_changes_nothing():
     runs = []
     for used in ([], [callbacks.HealthMonitor(PIXELS, every=2)]):

@@ -87,6 +87,7 @@ def colab(tmp_path_factory):
     return python, variables
 
 
+@pytest.mark.slow
 def test_a_chapter_installs_ganlib_when_it_stands_alone(colab, tmp_path):
     python, variables = colab
     alone = notebook(CHAPTERS[0])

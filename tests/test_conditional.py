@@ -206,6 +206,7 @@ def test_samples_follow_labels_and_seeds():
     np.testing.assert_array_equal(many[:6], images)
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_it_samples_and_goes_on(tmp_path):
     orthogonal = penalties.Orthogonal(0.01)
     gan = dcgan(loss="hinge", norm="spectral", ema=0.9, generator_penalties=[orthogonal])
@@ -297,6 +298,7 @@ def test_orthogonal_penalty_leaves_filters_that_are_orthogonal_alone():
 # ---------------------------------------------------------------------------- mixed precision
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_gives_finite_losses_in_float32(policy):
     if policy == "mixed_bfloat16" and keras.backend.backend() == "jax":

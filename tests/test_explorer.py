@@ -282,6 +282,7 @@ def test_classes_share_slant_and_ink(draw):
     assert abs(np.corrcoef(found[1].width, found[6].width)[0, 1]) < 0.3
 
 
+@pytest.mark.slow
 def test_two_directions_have_a_name(draw):
     z, shares = normal(300, 3), each_class(300)
     ends = [[shape_of(draw(z + t * d, shares)) for t in (-2, 2)] for d in DIRECTIONS]
@@ -292,6 +293,7 @@ def test_two_directions_have_a_name(draw):
         assert np.mean(less.height > more.height) > 0.85
 
 
+@pytest.mark.slow
 def test_six_directions_hold_most_of_the_change(draw):
     np.testing.assert_allclose(DIRECTIONS @ DIRECTIONS.T, np.eye(6), atol=1e-5)
     change = explorer.metric(draw, normal(30, 5), each_class(30))
@@ -320,6 +322,7 @@ def test_truncation_costs_variety(draw):
     assert f"{said}{precision} and {recall}" in PAGE
 
 
+@pytest.mark.slow
 def test_no_walk_between_classes_jumps(draw):
     z, longest, halves = normal(10, 11), 0, {}
     for a in range(10):

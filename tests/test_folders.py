@@ -73,6 +73,7 @@ def test_images_one_level_too_deep_are_pointed_out(tmp_path):
         data.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_names_with_spaces_accents_and_odd_bytes_in_any_locale(tmp_path):
     folder = draw(tmp_path / "mes été 日本", "chat noir/é à.png", "b/ñ.png")
     odd = os.path.join(os.fsencode(folder), b"b", b"\xff\xe9")

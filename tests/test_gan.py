@@ -176,6 +176,7 @@ def trained(seed=0, latents_seed=0, rounds=12, **rules):
     return gan
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights_bit_for_bit():
     first, again = trained(ema=0.9), trained(ema=0.9)
     other_weights, other_latents = trained(seed=1, ema=0.9), trained(latents_seed=1, ema=0.9)
@@ -202,6 +203,7 @@ def test_average_follows_weights_and_moving_statistics():
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_average_samples_in_inference_mode_with_its_own_statistics():
     gan = trained(ema=0.9)
     latents = gan.latents(32, seed=5)

@@ -239,6 +239,7 @@ def test_every_setting_that_the_page_names_can_be_chosen(ask):
             assert name == "seed" or str(value) in offered[name], (name, value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_defaults_cover_the_ring(ask, seed):
     seen = ask("play", settings={"seed": seed}, rounds=1500, every=100)
@@ -264,6 +265,7 @@ def mean(seen, name, start=None, stop=None):
 experiment = pytest.mark.parametrize("seed", (0, 1))
 
 
+@pytest.mark.slow
 @experiment
 def test_a_generator_that_runs_away_collapses(play, seed):
     greedy = play("collapse", seed, rounds=300, every=10)
@@ -272,6 +274,7 @@ def test_a_generator_that_runs_away_collapses(play, seed):
     assert mean(fair, "covered", -5) >= 6
 
 
+@pytest.mark.slow
 @experiment
 def test_momentum_makes_the_game_swing(play, seed):
     def furthest(**changes):
@@ -282,6 +285,7 @@ def test_momentum_makes_the_game_swing(play, seed):
     assert furthest(momentum=0) < 1.5
 
 
+@pytest.mark.slow
 @experiment
 def test_r1_calms_the_game(play, seed):
     then = {"round": 2001, "settings": {"penalty": "r1", "weight": 0.1}}
@@ -293,6 +297,7 @@ def test_r1_calms_the_game(play, seed):
     assert pays[0] + 0.05 < pays[1] < np.log(4) + 0.02
 
 
+@pytest.mark.slow
 @experiment
 def test_the_loss_of_a_critic_follows_the_samples(play, seed):
     seen = play("wasserstein", seed, rounds=600, every=20)
@@ -303,6 +308,7 @@ def test_the_loss_of_a_critic_follows_the_samples(play, seed):
     assert seen[-1]["covered"] >= 6
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_classifier_does_not(play):
     seen = play("uninformative", 0, rounds=1500, every=20)
     none, all_of_them = seen[:5], seen[-5:]

@@ -139,6 +139,7 @@ def test_samples_of_another_precision_are_float32(kind):
 # ------------------------------------------------------------------- a saved GAN goes on as it was
 
 
+@pytest.mark.slow
 def test_loaded_it_goes_on_with_the_same_random_numbers(tmp_path):
     rules = {"penalties": [penalties.GradientPenalty()], "augment": "translation,noise", "ema": 0.9}
     whole, half = gan(**rules), gan(**rules)

@@ -340,6 +340,7 @@ def settings():
     config.set_image_data_format(before[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -369,6 +370,7 @@ def test_no_setting_of_keras_changes_a_judge(digits, folder, settings, setting, 
     assert getattr(now, "name", now) == value  # as it was set
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["mixed_float16", "channels_first"])
 def test_no_setting_of_keras_changes_inception(monkeypatch, settings, setting):
     """The network is built as Keras builds it, without the file of its weights."""

@@ -295,6 +295,7 @@ def test_a_distance_is_never_negative():
 # ----------------------------------------------------------------------------------- memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [kernel_distance, prdc])
 def test_memory_does_not_grow_with_the_pairs(metric):
     peaks = []

@@ -124,6 +124,7 @@ def gan(penalty, loss="wasserstein", norm=False):
 POINTS = np.random.default_rng(2).normal(size=(64, 2)).astype("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(penalties.NAMES))
 def test_fit_with_it_draws_new_numbers_and_can_be_repeated(name):
     runs = []

@@ -238,6 +238,7 @@ def test_a_picture_that_went_away_is_named(tmp_path):
         loaded.images[0]
 
 
+@pytest.mark.slow
 def test_a_picture_of_100_million_pixels_is_read_without_a_warning(tmp_path):
     Image.new("1", (10_000, 10_000), 1).save(tmp_path / "a.png")
     code = "import ganlib; ganlib.repeatable(); from ganlib.data import folders; "

@@ -401,6 +401,7 @@ def test_a_record_that_cannot_be_written_is_a_failure_and_earlier_results_stay(h
     assert [file.name for file in (here / "results").iterdir()] == ["metrics.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
 def test_an_interrupt_keeps_the_notebook(tmp_path):
     notebook(tmp_path / "chapter.ipynb", "import time\nprint('under way')", "time.sleep(100)")

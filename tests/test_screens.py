@@ -62,6 +62,7 @@ def test_what_an_encoding_lacks_becomes_a_question_mark():
         assert kept.getvalue() == (shown or "\u2713 \u00e9 ?".encode())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the shell's words are those of POSIX")
 @pytest.mark.parametrize(
     "how",

@@ -13,9 +13,11 @@ from importlib.metadata import Distribution
 
 import pytest
 from packaging.requirements import Requirement
-from sources import ROOT
+from sources import NEEDS, ROOT
 from test_backends import available
 from test_project import PROJECT
+
+pytestmark = pytest.mark.slow
 
 WITHOUT_BACKEND = """
 import sys
@@ -116,6 +118,6 @@ def test_without_a_backend_it_says_what_to_install(installed):
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_with_a_backend_it_trains(installed, backend):
     if not available(backend):
-        pytest.skip(f"{backend} is not installed: pip install {backend}")
+        pytest.skip(NEEDS.format(backend))
     printed = run(installed, "-c", TRAINING, KERAS_BACKEND=backend).split()
     assert printed == ["(3,", "2)", str(installed / "ganlib" / "__init__.py")]

@@ -10,7 +10,6 @@ Images are uint8 (N, H, W, C) here; `Dataset.batches` gives what `fit` takes: fl
 from ganlib.data.dataset import Dataset, load
 from ganlib.data.densities import Density, Mixture, SwissRoll, grid, ring, swiss_roll
 from ganlib.data.folders import ImageFolder
-from ganlib.data.stored import first_line
 from ganlib.pixels import scale, to_uint8
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "ImageFolder",
     "Mixture",
     "SwissRoll",
-    "first_line",
     "grid",
     "load",
     "ring",

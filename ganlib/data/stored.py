@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from ganlib.checks import first_line
 from ganlib.data import cache, glyphs
 
 
@@ -67,7 +68,7 @@ def read(name: str) -> dict[str, np.ndarray]:
 def _read(name, file) -> dict[str, np.ndarray]:
     advice = "move it away to have it fetched again, or put the right file there."
     try:
-        with np.load(file) as stored:
+        with open(file, "rb") as stream, np.load(stream) as stored:
             arrays = _canonical({key: stored[key] for key in _ARRAYS})
     except PermissionError:
         raise ValueError(
@@ -154,8 +155,3 @@ def downloading(what: str, instead: str) -> Iterator[None]:
         raise FileNotFoundError(f"{what} could not be downloaded ({reason}): {instead}") from None
     finally:
         socket.setdefaulttimeout(timeout)
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without its second line and those that follow."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

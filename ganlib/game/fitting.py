@@ -12,7 +12,7 @@ from ganlib.internals import Fed
 class Fitted(Fed):
     """A model that plays rounds with the batches that `fit` is given; `ganlib.GAN` is the model."""
 
-    looked: bool  # at a batch, by `train_on_batch`
+    looked: bool = False  # at a batch, by `train_on_batch`
 
     def fit(
         self,

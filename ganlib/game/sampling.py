@@ -70,21 +70,21 @@ class Sampled(keras.Model):
             latents = self.latents(n, seed, truncation) if latents is None else latents
             latents = checked(latents, self.latent_dim)
             n = len(latents)
-        condition = condition_for(self, labels, n)
-
-        def make(rows):
-            inputs = (None if x is None else x[rows] for x in (latents, condition))
-            return ops.convert_to_numpy(players.made_of(self.sampler, *inputs, training=False))
-
-        parts = [make(slice(i, i + 256)) for i in range(0, n, 256)]
+        _check_number(n)
+        given = latents, condition_for(self, labels, n)
+        inputs = [None if x is None else np.asarray(x) for x in given]
+        parts = []
+        for i in range(0, n, 256):
+            z, c = (None if x is None else x[i : i + 256] for x in inputs)
+            made = players.made_of(self.sampler, z, c, training=False)
+            parts.append(ops.convert_to_numpy(made))
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
 
 
 def latents(n: int, dim: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
     """Standard normal numbers (n, dim), float32; see `GAN.latents`."""
-    if not (isinstance(n, int | np.integer) and n >= 1):
-        raise ValueError(f"The number of samples is a whole number of at least 1, not {n!r}.")
+    _check_number(n)
     if truncation is not None and not 0 < truncation <= 1:
         raise ValueError(
             "truncation bounds the size of each latent, above 0 and at most 1, not "
@@ -118,6 +118,11 @@ def _check_takes_latents(gan):
         raise ValueError(
             "The generator takes a condition and no latents: sample(labels=conditions) is all."
         )
+
+
+def _check_number(n):
+    if not (isinstance(n, int | np.integer) and n >= 1):
+        raise ValueError(f"The number of samples is a whole number of at least 1, not {n!r}.")
 
 
 def _number(gan, labels):

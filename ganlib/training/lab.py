@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from ganlib import data, metrics
-from ganlib.checks import say
+from ganlib.checks import first_line, say
 from ganlib.gan import GAN
 from ganlib.pixels import scale
 from ganlib.training import callbacks, checkpoint, health
@@ -113,7 +113,7 @@ class Lab:
         except Exception as error:
             warnings.warn(
                 f"No scores of {row['variant']!r}, seed {row['seed']}: "
-                f"{type(error).__name__}: {data.first_line(error)}",
+                f"{type(error).__name__}: {first_line(error)}",
                 stacklevel=3,
             )
             return {}
