@@ -115,6 +115,7 @@ def test_without_a_backend_it_says_what_to_install(installed):
     assert "-p NAME VALUE" in run(installed, "-m", "ganlib.run", "--help")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_with_a_backend_it_trains(installed, backend):
     if not available(backend):
