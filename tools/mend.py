@@ -1,7 +1,9 @@
 """Sphinx extension: pages that fit a phone, and read well aloud.
 
 Formulas keep the comma that follows them. Outputs and tables get what `book.css` needs to fold them
-into a narrow page. Two labels that contradict what a screen reader reads beside them go.
+into a narrow page. Two labels that contradict what a screen reader reads beside them go. What a
+style sheet can do alone is in `book.css`; this is what needs other HTML, for which neither Sphinx
+nor the theme has an option.
 """
 
 import itertools
