@@ -1,11 +1,11 @@
 # The front door. Every target first makes the virtual environment .venv where it is missing or
-# older than requirements.txt; once it is there, no target needs a network.
+# older than requirements.txt; once it is there, no target needs a network but the first test-all.
 
 CHAPTER ?= dcgan
 BIN := .venv/bin
 READY := .venv/.ready
 # A process for each core, of which each needs up to 3 GB; the order is that of tests/conftest.py.
-SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -rs --durations 20
 
 .PHONY: help site book pdf lint check test test-all matrix run bench execute results repository clean
 
@@ -83,5 +83,5 @@ repository: $(READY)
 	@$(BIN)/python tools/repository.py "$(URL)"
 
 clean:
-	rm -rf _build build ganlib.egg-info .pytest_cache .ruff_cache
+	rm -rf _build build ganlib.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find benchmarks book ganlib tests tools -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

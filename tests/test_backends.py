@@ -47,7 +47,7 @@ TENSORS = [
     ("conditional", "layers", "models"),
     ("metrics", "data", "densities"),
     ("checkpoint",),
-    ("keras_calls", "frozen", "terms"),
+    ("keras_calls", "frozen", "terms", "internals"),
 ]
 
 

@@ -96,7 +96,7 @@ def test_forms_ask_for_something():
         for u in yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))[
             "updates"
         ]
-    } == {"github-actions", "pip"}
+    } == {"github-actions", "uv"}
 
 
 def unannotated(tree, owner=""):

@@ -105,6 +105,7 @@ def pictures(n=60):
     return 0.5 * sketches + noise[:, None, None, None], sketches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power,constant", [(1, 0.0), (2, 0.1)])
 def test_pix2pix_finds_the_median_and_the_mean(power, constant):
     """With a discriminator that says nothing, only the term is left: its optimum is known."""
@@ -246,6 +247,7 @@ class Crash(keras.callbacks.Callback):
             raise RuntimeError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", ["infogan", "acgan"])
 def test_a_helper_is_saved_and_resumed_with_its_moments(make, tmp_path):
     adam = {
@@ -276,7 +278,7 @@ def test_a_helper_is_saved_and_resumed_with_its_moments(make, tmp_path):
 # ----------------------------------------------------------------------------------------- AC-GAN
 
 
-def acgan(norm=False, **rules):
+def acgan(norm=True, **rules):
     """The classifier shares its trunk with the discriminator."""
     keras.utils.set_random_seed(0)
     z, label = keras.Input((2,)), keras.Input((), dtype="int32")
@@ -298,6 +300,7 @@ def values(model):
     return [array(w) for w in model.trainable_variables]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", [False, True])
 def test_acgan_trains_the_classifier_with_the_discriminator_alone(norm):
     gan = acgan(norm)

@@ -123,6 +123,7 @@ def test_a_backend_that_cannot_train():
         raise ModuleNotFoundError(name="openvino")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_with_a_backend_it_trains(installed, backend):
     if not available(backend):

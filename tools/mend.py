@@ -1,7 +1,9 @@
 """Sphinx extension: pages that fit a phone, and read well aloud.
 
 Formulas keep the comma that follows them. Outputs and tables get what `book.css` needs to fold them
-into a narrow page. Two labels that contradict what a screen reader reads beside them go.
+into a narrow page. Two labels that contradict what a screen reader reads beside them go. What a
+style sheet can do alone is in `book.css`; this is what needs other HTML, for which neither Sphinx
+nor the theme has an option.
 """
 
 import itertools
@@ -30,6 +32,9 @@ OUTPUT = re.compile(
 )
 COLUMNS = re.compile(r"\S {2,}\S")
 
+# The arguments of a function, a line each: Sphinx writes them as descriptions without a term.
+ARGUMENTS = re.compile(r'<dl>(\s*<dd><em class="sig-param">.*?)</dl>', re.DOTALL)
+
 TABLE = re.compile(r'<table class="([^"]*)"(.*?</thead>)(.*?)(?=</table>)', re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 
@@ -38,6 +43,12 @@ def keep_together(formula):
     """A formula, in one piece with its punctuation."""
     before, _, after = formula.groups()
     return f'<span class="together">{formula[0]}</span>' if before or after else formula[0]
+
+
+def line_up(arguments):
+    """Arguments, each of which is a line."""
+    lines = arguments[1].replace("<dd>", '<span class="argument">')
+    return lines.replace("</dd>", "</span>")
 
 
 def name_prose(output):
@@ -79,6 +90,7 @@ def mend(app, pagename, templatename, context, doctree):
     for pattern, mended in (
         (SPACED, r" \1"),
         (FORMULA, keep_together),
+        (ARGUMENTS, line_up),
         (OUTPUT, name_prose),
         (TABLE, name_cells),
     ):

@@ -105,8 +105,10 @@ class GradientPenalty(Random):
     Gulrajani et al. 2017, equation 3: the best 1-Lipschitz critic has slope one on these lines.
 
     Args:
+        weight: the factor of the penalty; 10 is the paper's.
         one_sided: penalise only slopes above 1, as `max(0, |g(u)| - 1)^2` (their section 4,
             "two-sided penalty"; Petzka et al. 2018).
+        seed: of the points `u`.
     """
 
     def __init__(self, weight: float = 10.0, one_sided: bool = False, seed: int = 0) -> None:
@@ -122,7 +124,7 @@ class GradientPenalty(Random):
 class ZeroCentred(Random):
     """`weight * E[|g(u)|^2]`, `u` uniform between a real and a fake sample.
 
-    Thanh-Tung et al. 2019.
+    Thanh-Tung et al. 2019. `seed` is that of the points `u`.
     """
 
     def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
@@ -135,7 +137,7 @@ class DRAGAN(Random):
     """`weight * E[(|g(x + d)| - 1)^2]`, around the real samples `x` (Kodali et al. 2017).
 
     `d` is uniform in [0, s / 2] for every number of a sample, with `s` the standard deviation of
-    all numbers of the batch, as in the authors' code.
+    all numbers of the batch, as in the authors' code. `seed` is that of `d`.
     """
 
     def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
