@@ -251,7 +251,7 @@ def test_r1_equals_its_closed_form():
     ]
     difference = weights(plain.discriminator)[0] - weights(penalised.discriminator)[0]
     np.testing.assert_allclose(difference, STEP * 3.0 * v, rtol=1e-4, atol=1e-6)
-    same = [float(log["discriminator_loss"]) for log in logs]
+    same = [float(ops.convert_to_numpy(log["discriminator_loss"])) for log in logs]
     assert same[0] == pytest.approx(same[1]), "the logged loss is the game's, without the penalty"
 
 

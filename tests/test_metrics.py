@@ -317,7 +317,7 @@ def test_a_judge_for_any_data(shape, classes, capsys):
         assert printed.count("\n") == 1 and "untrained network" in printed
         assert judge.class_names == () and not hasattr(judge, "probabilities")
         assert judge.name == f"untrained network of {'x'.join(map(str, shape))}, seed=0"
-        with pytest.raises(ValueError, match="untrained .* for images"):
+        with pytest.raises(ValueError, match="untrained .* takes images"):
             judge.features(noise((12, 16, 16, 1)))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganlib.checks import out_of_bounds
+from ganlib.start import quietly
 
 DATA_SETS = "glyphs", "digits", "mnist", "fashion_mnist", "cifar10"  # `data.load` takes no path
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
@@ -96,7 +97,8 @@ def check_data(notebook: Path, given: dict[str, Any]) -> None:
     """
     if "data.load(dataset" not in notebook.read_text(encoding="utf-8"):
         return
-    from ganlib.data import pictures
+    with quietly():  # Keras comes with it
+        from ganlib.data import pictures
 
     pictures.size_of(given.get("image_size"))
     name = str(given.get("dataset", DATA_SETS[0]))

@@ -24,11 +24,12 @@ import traceback
 import warnings
 from pathlib import Path
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ["MPLBACKEND"] = "Agg"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-    os.environ[name] = "1"  # two cases at a time have a core each
+if __name__ == "__main__":  # before anything imports Keras
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ["MPLBACKEND"] = "Agg"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[name] = "1"  # two cases at a time have a core each
 
 import cases  # noqa: E402
 import pictures  # noqa: E402
