@@ -231,7 +231,7 @@ def test_layers_of_the_generator_learn_from_its_helper():
     np.testing.assert_allclose(array(shared.bias), b - STEP * error.sum(0), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("default:Gradients do not exist")
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
 def test_a_helper_that_no_term_uses_stays_as_it_is():
     gan = infogan()
     gan.compile(generator_terms={"none": lambda fake, *_: ops.mean(fake)})
