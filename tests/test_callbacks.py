@@ -10,6 +10,8 @@ from sources import NEEDS
 
 from ganlib import GAN, callbacks, data, layers, models
 
+pytestmark = pytest.mark.slow  # all of them together
+
 
 def fitted(*used, epochs):
     keras.utils.set_random_seed(0)

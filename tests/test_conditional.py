@@ -10,6 +10,8 @@ from scipy import stats
 import ganlib
 from ganlib import GAN, callbacks, layers, models, penalties
 
+pytestmark = pytest.mark.slow  # all of them together
+
 STEP = 0.1
 K = 3  # classes
 

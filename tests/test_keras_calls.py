@@ -8,6 +8,8 @@ import pytest
 from ganlib import GAN, callbacks, losses, penalties
 from ganlib.data import Dataset, load
 
+pytestmark = pytest.mark.slow  # all of them together
+
 SHAPE = (4, 4, 1)
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(-1, 1, (24, *SHAPE)).astype("float32")

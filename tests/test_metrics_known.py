@@ -21,6 +21,8 @@ from ganlib.metrics import (
     prdc,
 )
 
+pytestmark = pytest.mark.slow  # all of them together
+
 
 def gaussian(seed, n=400, size=6):
     rng = np.random.default_rng(seed)

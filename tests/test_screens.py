@@ -14,6 +14,8 @@ from ganlib import files
 from ganlib.runs import run, sweep
 from ganlib.runs.environment import Screen, screens
 
+pytestmark = pytest.mark.slow  # all of them together
+
 CELL = "print('\\u2713 \\u00e9 \\udce9')\nfor i in range(100): print(i, 400 * 'line ')"
 LITTLE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
