@@ -243,6 +243,6 @@ def _logits(discriminator, images):
 
 
 def _sums(gradients, more):
-    """The sums of two lists of gradients, of which the first may be shorter, and None is none."""
+    """The sums of two lists of gradients, either may be shorter; None stands for no gradient."""
     pairs = itertools.zip_longest(gradients, more)
     return [a if b is None else b if a is None else a + b for a, b in pairs]
