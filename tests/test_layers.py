@@ -124,7 +124,9 @@ def test_shrunken_vectors_give_the_same_estimate():
 
 @pytest.mark.parametrize("penalised", [False, True])
 def test_vector_takes_one_step_at_each_call_of_a_round(penalised):
-    """Through `fit`, as JAX traces it: real, fake, the penalty's gradient, the generator's turn."""
+    """Through `fit`, as JAX traces it: real, fake, the penalty's gradient, the generator's turn.
+    (The authors' BigGAN joins real and fake in one batch and takes a step less; joined, the batch
+    norm of a DCGAN's discriminator would mix them.)"""
     keras.utils.set_random_seed(0)
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(7)])
     spectral = SpectralNormalization(keras.layers.Dense(4))

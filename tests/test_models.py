@@ -1,5 +1,6 @@
 """Shapes, parameter counts and the sizes that are refused."""
 
+import functools
 import math
 import os
 import subprocess
@@ -204,16 +205,38 @@ def test_residual_networks_have_the_published_parameters(generator, discriminato
     assert trainable(resnet.discriminator(**options)) == discriminator
 
 
+def at_width(build, wide, **options):
+    """Parameters of a network of that width, as three narrow ones say: they are quadratic in it."""
+    a, b, c = (trainable(build(width=w, initializer="zeros", **options)) for w in (8, 16, 24))
+    n = wide // 8 - 1
+    return a + n * (b - a) + n * (n - 1) // 2 * (a - 2 * b + c)
+
+
 @pytest.mark.slow
 @once
 @pytest.mark.parametrize(
-    "side,generator,discriminator", [(128, 70_433_988, 87_982_370), (256, 82_097_604, 98_635_298)]
+    "side,width,classes,latent_dim,attention,generator,discriminator",
+    [
+        # Counted by running the authors' PyTorch code, github.com/ajbrock/BigGAN-PyTorch, with its
+        # shared embedding and 120 latents, of which 256 pixels use 119.
+        (64, 96, 1000, 120, 32, 70_377_348, 45_511_970),
+        (128, 96, 1000, 120, 64, 70_433_988, 87_982_370),
+        (256, 96, 1000, 119, 64, 82_108_548, 99_225_890),
+        # The weights that the authors published for 256 pixels, of a generator alone: TFHub there.
+        (256, 96, 1000, 140, 128, 82_097_604, None),
+        # CIFAR-10: its script runs the discriminator so; its generator shares no embedding, and
+        # this number is of their layers with a shared one and four pieces of 20 latents.
+        (32, 64, 10, 80, 0, 4_287_235, 4_207_361),
+    ],
 )
-def test_biggan_has_the_published_parameters(side, generator, discriminator):
-    """Those of the authors' PyTorch code and their published weights."""
-    shape, options = (side, side, 3), {"classes": 1000, "initializer": "zeros"}
-    assert trainable(biggan.generator(shape, **options)) == generator
-    assert trainable(biggan.discriminator(shape, **options)) == discriminator
+def test_biggan_has_the_authors_parameters(
+    side, width, classes, latent_dim, attention, generator, discriminator
+):
+    options = {"image_shape": (side, side, 3), "classes": classes, "attention": attention}
+    made = functools.partial(biggan.generator, latent_dim=latent_dim)
+    assert at_width(made, width, **options) == generator
+    if discriminator:
+        assert at_width(biggan.discriminator, width, **options) == discriminator
 
 
 def attended(model):
@@ -225,7 +248,7 @@ def attended(model):
 @once
 def test_attention_is_where_the_paper_has_it():
     options = {"classes": 2, "width": 1}
-    for side, places in ((28, [14, 14]), (64, [32, 32]), (128, [64, 64]), (256, [128, 64])):
+    for side, places in ((28, [14, 14]), (64, [32, 32]), (128, [64, 64]), (256, [64, 64])):
         shape = (side, side, 3)
         models = biggan.generator(shape, **options), biggan.discriminator(shape, **options)
         assert [place for m in models for place in attended(m)] == places

@@ -28,14 +28,16 @@ from ganlib.models.layers import (
 from ganlib.models.resnet import check_attention, down_block, sum_pooling, up_block
 from ganlib.models.sizes import closest
 
-# Channels of the generator's feature maps, coarse to fine, in multiples of `width`. The
-# discriminator's are the same, fine to coarse. Below 64 pixels as in the authors' CIFAR-10 network.
+# Channels of the feature maps in multiples of `width`, by the shorter side: the generator's, coarse
+# to fine, its first layer's before its blocks', and the discriminator's, fine to coarse, one a
+# block. From the authors' PyTorch code (github.com/ajbrock/BigGAN-PyTorch), whose 32 pixels are
+# those of CIFAR-10; 28 is ours.
 CHANNELS = {
-    28: (4, 4, 4),
-    32: (4, 4, 4, 4),
-    64: (16, 16, 8, 4, 2),
-    128: (16, 16, 8, 4, 2, 1),
-    256: (16, 16, 8, 8, 4, 2, 1),
+    28: ((4, 4, 4), (4, 4, 4)),
+    32: ((4, 4, 4, 4), (4, 4, 4, 4)),
+    64: ((16, 16, 8, 4, 2), (1, 2, 4, 8, 16)),
+    128: ((16, 16, 8, 4, 2, 1), (1, 2, 4, 8, 16, 16)),
+    256: ((16, 16, 8, 8, 4, 2, 1), (1, 2, 4, 8, 8, 16, 16)),
 }
 CHUNK = 20  # latents of a block in the paper: 120 for 128 pixels, 140 for 256
 
@@ -43,7 +45,7 @@ CHUNK = 20  # latents of a block in the paper: 120 for 128 pixels, 140 for 256
 def nearest(size: tuple[int, int]) -> tuple[int, int]:
     """The (height, width) nearest to `size` that BigGAN can make, as in `dcgan.nearest`; `size`
     itself if it can: (32, 48) for (45, 60), (28, 28) for anything smaller."""
-    return closest(size, {side: 2 ** (len(maps) - 1) for side, maps in CHANNELS.items()})
+    return closest(size, {side: 2 ** (len(maps) - 1) for side, (maps, _) in CHANNELS.items()})
 
 
 def generator(
@@ -61,24 +63,26 @@ def generator(
         image_shape: (height, width, channels), the shorter side 28, 32, 64, 128 or 256.
         latent_dim: cut into equal pieces, one for the first layer and one for each block; by
             default 20 for each.
-        width: channels of the finest map from 64 pixels on, a quarter of those of every map below.
+        width: channels in the units of `CHANNELS`.
         embedding_dim: length of the shared class embedding.
-        attention: the shorter side of the map with self-attention, by default half the image's; 0
-            for none.
+        attention: the shorter side of the map with self-attention, 0 for none; by default 64, or
+            half the image's where that is less. (The authors' network for CIFAR-10 has none, their
+            published generator for 256 pixels has it at 128.)
         initializer: of the weights.
 
     Raises:
         ValueError: another size, a latent_dim that cannot be cut, attention where no map is.
     """
-    first, *others = (width * factor for factor in CHANNELS[_side(image_shape)])
-    side, slots = min(image_shape[:2]), 1 + len(others)
+    side = _side(image_shape)
+    first, *others = (width * factor for factor in CHANNELS[side][0])
+    slots = 1 + len(others)
     latent_dim = CHUNK * slots if latent_dim is None else latent_dim
     if latent_dim % slots:
         raise ValueError(
             f"latent_dim={latent_dim} cannot be cut into {slots} equal pieces, one for the first "
             f"layer and one for each block: take a multiple of {slots}."
         )
-    attention = side // 2 if attention is None else attention
+    attention = min(64, side // 2) if attention is None else attention
     check_attention(attention, [side >> i for i in reversed(range(1, len(others)))])
 
     latents, labels = keras.Input((latent_dim,)), keras.Input((), dtype="int32")
@@ -111,12 +115,9 @@ def discriminator(
     attention: int | None = None,
     initializer: str | keras.initializers.Initializer = "orthogonal",
 ) -> keras.Model:
-    """[images (N, *image_shape), labels (N,)] -> logits (N, 1). Arguments as for `generator`.
-
-    By default attention sees maps of 64 pixels, or half the image's side where that is less.
-    """
-    channels = [width * factor for factor in reversed(CHANNELS[_side(image_shape)])]
-    side = min(image_shape[:2])
+    """[images (N, *image_shape), labels (N,)] -> logits (N, 1). Arguments as for `generator`."""
+    side = _side(image_shape)
+    channels = [width * factor for factor in CHANNELS[side][1]]
     # 4 pixels are left for the last block, or 8 (7) of a small image, as in the CIFAR-10 network.
     halvings = len(channels) - 1 if side >= 64 else 2
     attention = min(64, side // 2) if attention is None else attention
@@ -125,8 +126,7 @@ def discriminator(
     images, labels = keras.Input(image_shape), keras.Input((), dtype="int32")
     x, conv = images, _conv(initializer)
     for i, width in enumerate(channels):
-        widens = width != x.shape[-1]
-        x = down_block(x, width, conv, halve=i < halvings, project=widens, first=i == 0)
+        x = down_block(x, width, conv, halve=i < halvings, first=i == 0)
         if min(x.shape[1:3]) == attention:
             x = SelfAttention(spectral_norm=True)(x)
     project = Projection(classes, spectral_norm=True, dtype="float32")

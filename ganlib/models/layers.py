@@ -50,6 +50,10 @@ class SpectralNormalization(layers.Wrapper):
     `u` and `v` are constants: `d sigma / dW = v u^T` (equation 10). In inference the kernel is
     divided too, and nothing changes.
 
+    A round of `GAN` calls the discriminator three times, on real images, on fakes and for the
+    generator, so that its `u` takes three steps. In the authors' BigGAN it is two, since real
+    images and fakes go through together.
+
     Args:
         layer: Dense, Conv, ConvTranspose or Embedding. Its own `kernel` stays as it is.
 

@@ -59,18 +59,18 @@ def down_block(
     width: int,
     conv: Callable[[int, int], Callable],
     halve: bool = True,
-    project: bool = True,
     first: bool = False,
 ) -> Tensor:
     """The discriminator's block, without norm; arguments as for `up_block`.
 
+    Its shortcut has a 1x1 convolution, unless it keeps the map's size and channels.
+
     Args:
         halve: average 2x2 pixels at its end.
-        project: a 1x1 convolution on the shortcut, needed where the channels change.
         first: it sees the pixels, which no ReLU should cut.
     """
     shortcut = layers.AveragePooling2D(2)(x) if halve else x
-    if project:
+    if halve or width != x.shape[-1]:
         shortcut = conv(width, 1)(shortcut)
     if not first:
         x = layers.Activation("relu")(x)
@@ -143,7 +143,7 @@ def discriminator(
     check_attention(attention, [side // 2, side // 4])
     x = inputs = keras.Input(image_shape)
     for i in range(4):
-        x = down_block(x, width, _normalised_conv, halve=i < 2, project=i < 2, first=i == 0)
+        x = down_block(x, width, _normalised_conv, halve=i < 2, first=i == 0)
         if min(x.shape[1:3]) == attention and i < 2:
             x = SelfAttention(spectral_norm=True)(x)
     x = sum_pooling(x)
