@@ -63,7 +63,7 @@ def generator(
         image_shape: (height, width, channels), the shorter side 28, 32, 64, 128 or 256.
         latent_dim: cut into equal pieces, one for the first layer and one for each block; by
             default 20 for each.
-        width: channels in the units of `CHANNELS`.
+        width: the unit in which `CHANNELS` counts: 96 in the paper, 64 for CIFAR-10.
         embedding_dim: length of the shared class embedding.
         attention: the shorter side of the map with self-attention, 0 for none; by default 64, or
             half the image's where that is less. (The authors' network for CIFAR-10 has none, their
