@@ -269,7 +269,7 @@ def fed(feed, images, model=None):
 def test_looking_at_the_first_batch_loses_none(feed, monkeypatch):
     looked = gan()
     fed(feed, IMAGES, looked)
-    monkeypatch.setattr("ganlib.game.feed.at_first", lambda *_: None)
+    monkeypatch.setattr("ganlib.interface.feed.at_first", lambda *_: None)
     blind = gan()
     fed(feed, IMAGES, blind)
     assert int(looked.generator_optimizer.iterations) >= 3

@@ -5,8 +5,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from ganlib.game import players
-from ganlib.game.feed import check_range, fits
+from ganlib.game.players import made_of
+from ganlib.interface.feed import check_range, fits
+from ganlib.interface.networks import of_classes
 from ganlib.pixels import to_uint8
 
 
@@ -76,7 +77,7 @@ class Sampled(keras.Model):
         parts = []
         for i in range(0, n, 256):
             z, c = (None if x is None else x[i : i + 256] for x in inputs)
-            made = players.made_of(self.sampler, z, c, training=False)
+            made = made_of(self.sampler, z, c, training=False)
             parts.append(ops.convert_to_numpy(made))
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
@@ -127,7 +128,7 @@ def _check_number(n):
 
 def _number(gan, labels):
     """How many samples a person wants who gives labels, or other conditions, and nothing else."""
-    single = gan.condition is None or players.of_classes(gan.generator)
+    single = gan.condition is None or of_classes(gan.generator)
     rank_of_one = 0 if single else len(gan.condition.shape) - 1
     return len(labels) if np.ndim(labels) > rank_of_one else 16
 
@@ -138,7 +139,7 @@ def condition_for(gan: keras.Model, given: ArrayLike | None, n: int) -> np.ndarr
         if given is not None:
             raise ValueError("The generator takes no labels: sample without them.")
         return None
-    if players.of_classes(gan.generator):
+    if of_classes(gan.generator):
         return labels_for(gan, given, n)
     wanted = tuple(gan.condition.shape[1:])
     shape = None if given is None else np.shape(given)
