@@ -262,19 +262,6 @@ def iterate(batches: list, like: Any) -> Iterator:
     return iter(data.with_options(options))
 
 
-@contextlib.contextmanager
-def uneven_parts_told(sentence: str) -> Iterator[None]:
-    """A context in which TensorFlow's error of a compiled step, that a batch cannot be cut into
-    equal parts, becomes a ValueError with a sentence."""
-    errors = (tf.errors.InvalidArgumentError,) if NAME == "tensorflow" else ()
-    try:
-        yield
-    except errors as error:
-        if "Number of ways to split" not in str(error):
-            raise
-        raise ValueError(sentence) from None
-
-
 def probe(function: Callable, state: list[keras.Variable]) -> Callable:
     """Return `function`, compiled where the backend compiles, to be called on tensors while the
     variables change.

@@ -72,25 +72,20 @@ def divide(n: int, n_critic: int, batch: str = "it") -> None:
 
 
 @contextlib.contextmanager
-def unread_files_told(x: Any) -> Iterator[None]:
-    """A context in which the error of a file that cannot be read is raised as it was.
-
-    TensorFlow makes a hundred lines of it.
-    """
+def batches_told(x: Any, n_critic: int) -> Iterator[None]:
+    """A context in which a batch that cannot be made, or not cut into `n_critic` parts, is told in
+    one sentence. TensorFlow makes a hundred lines of it."""
     try:
         yield
-    except Exception:
+    except Exception as error:
         if getattr(x, "failed", None):
             raise x.failed.pop() from None
-        raise
-
-
-def uneven_batches_told(n_critic: int) -> contextlib.AbstractContextManager:
-    """A context in which a later batch that `n_critic` cannot cut is told in one sentence."""
-    return backend.uneven_parts_told(
-        f"n_critic={n_critic} cuts a batch into as many equal parts, but one of the batches has "
-        "another number of images: leave out a remainder (drop_remainder=True)."
-    )
+        if "Number of ways to split" not in str(error):
+            raise
+        raise ValueError(
+            f"n_critic={n_critic} cuts a batch into as many equal parts, but one of the batches "
+            "has another number of images: leave out a remainder (drop_remainder=True)."
+        ) from None
 
 
 def training_condition(gan: keras.Model, given: Tensor | None) -> tuple[Tensor, Tensor]:

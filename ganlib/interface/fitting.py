@@ -50,8 +50,7 @@ class Fitted(Fed):
                 if hasattr(callback, "around"):
                     epoch = contexts.enter_context(callback.around(self, x))
                     kwargs |= {"initial_epoch": epoch} if epoch else {}
-            contexts.enter_context(feed.uneven_batches_told(self.n_critic))
-            contexts.enter_context(feed.unread_files_told(x))
+            contexts.enter_context(feed.batches_told(x, self.n_critic))
             contexts.callback(setattr, self, "feed", None)  # it holds the data
             return super().fit(x, y, callbacks=callbacks, **kwargs)
 
