@@ -15,7 +15,6 @@ from ganlib.interface.fitting import Fitted
 from ganlib.interface.rules import Ruled
 from ganlib.interface.sampling import Sampled
 from ganlib.interface.saved import Saved
-from ganlib.models import layers
 from ganlib.types import Tensor
 
 Loss = tuple[Tensor, dict[str, Tensor]]  # what a player descends, and its logs
@@ -88,7 +87,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         latents = players.takes_latents(self.generator)
         self.latent_dim = self.generator.inputs[0].shape[-1] if latents else None
         of_classes = networks.of_classes(self.generator)
-        self.classes = layers.classes(self.generator) if of_classes else None
+        self.classes = networks.classes(self.generator) if of_classes else None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 

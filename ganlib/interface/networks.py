@@ -4,7 +4,7 @@ import keras
 
 from ganlib.game.players import condition, conditional
 from ganlib.internals import made_by, sublayers
-from ganlib.models import layers
+from ganlib.models.layers import JoinLabels
 from ganlib.types import Shape
 
 
@@ -113,7 +113,20 @@ def of_classes(generator: keras.Model) -> bool:
     taken = condition(generator)
     if taken is None or tuple(taken.shape[1:]) not in ((), (1,)):
         return False
-    return "int" in taken.dtype or layers.classes(generator) is not None
+    return "int" in taken.dtype or classes(generator) is not None
+
+
+def classes(model: keras.Model) -> int | None:
+    """How many classes the labels that a model takes may have, or None if no layer says.
+
+    `Embedding` and `JoinLabels` do, also inside of other layers.
+    """
+    known = [
+        layer.input_dim if isinstance(layer, keras.layers.Embedding) else layer.classes
+        for layer in sublayers(model)
+        if isinstance(layer, keras.layers.Embedding | JoinLabels)
+    ]
+    return min(known, default=None)
 
 
 def ends_in(model: keras.Model) -> str:
