@@ -5,8 +5,9 @@ from typing import Any
 
 import keras
 
-from ganlib.game import losses, penalties
+from ganlib.game import losses
 from ganlib.game.augment import get as get_augment
+from ganlib.game.penalties import get as get_penalty
 from ganlib.game.players import teams
 from ganlib.interface import watch
 from ganlib.interface.networks import ends_in
@@ -69,8 +70,17 @@ class Ruled(keras.Model):
         self.rules = losses.get(loss)
         single = self.discriminator.output_shape[1:][-1:] in ((), (1,))  # one logit for each
         self.boundary = getattr(self.rules, "boundary", None) if single else None
-        self._add_penalties(penalties, generator_penalties)
-        self._add_terms(generator_terms, discriminator_terms)
+        self.penalties = [get_penalty(penalty) for penalty in penalties]
+        _check_norms(self.penalties, self.discriminator)
+        self.generator_penalties = list(generator_penalties)
+        self.generator_terms = _terms(generator_terms, "generator", self.generator_helper)
+        self.discriminator_terms = _terms(
+            discriminator_terms, "discriminator", self.discriminator_helper
+        )
+        terms = [*self.generator_terms.values(), *self.discriminator_terms.values()]
+        # Held where Keras finds them: their state is part of the model's.
+        seeds = [getattr(part, "seed_generator", None) for part in [*self.penalties, *terms]]
+        self.penalty_seeds = [seed for seed in seeds if seed is not None]
         self.augment = get_augment(augment)
         if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
             self.augment.build(self.generator.output_shape)
@@ -94,21 +104,6 @@ class Ruled(keras.Model):
             **{"auto_scale_loss": False, **kwargs},
         )
         self.optimizer.build([*movers["generator"], *movers["discriminator"]])
-
-    def _add_penalties(self, of_discriminator, of_generator):
-        self.penalties = [penalties.get(penalty) for penalty in of_discriminator]
-        _check_norms(self.penalties, self.discriminator)
-        self.generator_penalties = list(of_generator)
-
-    def _add_terms(self, of_generator, of_discriminator):
-        self.generator_terms = _terms(of_generator, "generator", self.generator_helper)
-        self.discriminator_terms = _terms(
-            of_discriminator, "discriminator", self.discriminator_helper
-        )
-        # Held where Keras finds them: their state is part of the model's.
-        terms_of_both = *self.generator_terms.values(), *self.discriminator_terms.values()
-        added = [*self.penalties, *terms_of_both]
-        self.penalty_seeds = [p.seed_generator for p in added if hasattr(p, "seed_generator")]
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
