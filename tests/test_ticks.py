@@ -54,5 +54,5 @@ def test_a_chapter_shows_all_its_code_and_all_its_claims(site, chapter):
         if line.startswith("✓ ")
     ]
     assert page.get_text().count("✓ ") >= len(claims)
-    folded = [line.get_text() for line in page.select(".ticks > summary > span")]
+    folded = [line.get_text().strip() for line in page.select(".ticks > summary > span")]
     assert len(folded) > 0.5 * len(claims) and set(folded) <= set(claims)

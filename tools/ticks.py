@@ -94,7 +94,7 @@ def fold(cell):
 def claim(line):
     """The line of a claim, with its tick in a place of its own."""
     tick = nodes.inline("", TICK, classes=["tick"])
-    return nodes.inline("", "", tick, nodes.Text(line.removeprefix(TICK)))
+    return nodes.inline("", "", tick, nodes.Text(line.removeprefix(TICK) + "\n"))
 
 
 def tags(start, end):
