@@ -24,6 +24,7 @@ import dataclasses
 import importlib
 import io
 import json
+import linecache
 import multiprocessing
 import os
 import re
@@ -189,7 +190,10 @@ def execute(mutation, cells):
     values, printed = {"ganlib": ganlib, "__name__": "__main__"}, io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         for number, source in sorted({*cells, *settings_cell(mutation, parameters)}):
-            exec(compile(source, f"<cell {number}>", "exec"), values)
+            name = f"<cell {number}>"
+            lines_of = source.splitlines(keepends=True)
+            linecache.cache[name] = len(source), None, lines_of, name  # for TensorFlow's AutoGraph
+            exec(compile(source, name, "exec"), values)
     return printed.getvalue()
 
 

@@ -7,6 +7,7 @@ not, and a function of the chapter does what its body does.
 """
 
 import ast
+import dataclasses
 import dis
 import functools
 import re
@@ -25,9 +26,9 @@ DEFINING = ast.FunctionDef | ast.ClassDef
 class Statement:
     """What a statement at the top of a cell does with names."""
 
-    reads: set
+    reads: set  # of those that it has not given a value itself
     writes: set
-    certain: bool  # that it writes, whatever happens
+    certain: set  # those that it writes whatever happens
 
 
 def nested(code):
@@ -48,19 +49,51 @@ def parse(source):
     return [] if "%pip" in source else ast.parse(source).body
 
 
+def simple(tree):
+    """What a statement without a body does, and one that defines a function or a class."""
+    tree = ast.fix_missing_locations(ast.Module([tree], []))
+    code = compile(tree, "cell", "exec")
+    reads = names(code, "LOAD_NAME", "LOAD_GLOBAL")
+    for inner in nested(code):
+        reads |= names(inner, "LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
+    writes = names(code, "STORE_NAME", "DELETE_NAME")
+    return Statement(reads, writes, writes)
+
+
+def together(trees):
+    """What statements do, one after the other."""
+    all_of_them = Statement(set(), set(), set())
+    for tree in trees:
+        one = statement(tree)
+        all_of_them.reads |= one.reads - all_of_them.certain
+        all_of_them.writes |= one.writes
+        all_of_them.certain |= one.certain
+    return all_of_them
+
+
+def statement(tree):
+    """What a statement does."""
+    match tree:
+        case ast.For(target, value, body, orelse):
+            bound = {it.id for it in ast.walk(target) if isinstance(it, ast.Name)}
+            inside, head = together(body + orelse), simple(ast.Expr(value))
+            reads = head.reads | (inside.reads - bound)
+            return Statement(reads, bound | inside.writes, set())
+        case ast.If(test, body, orelse) | ast.While(test, body, orelse):
+            head = simple(ast.Expr(test))
+            ways = together(body), together(orelse)
+            reads = head.reads.union(*(way.reads for way in ways)) - head.certain
+            writes = head.writes.union(*(way.writes for way in ways))
+            return Statement(reads | head.reads, writes, ways[0].certain & ways[1].certain)
+        case ast.Try():
+            return dataclasses.replace(simple(tree), certain=set())
+    return simple(tree)
+
+
 @functools.cache
 def statements(source):
-    """The statements at the top of a cell."""
-    found = []
-    for tree in parse(source):
-        code = compile(ast.Module([tree], []), "cell", "exec")
-        reads = names(code, "LOAD_NAME", "LOAD_GLOBAL")
-        for inner in nested(code):
-            reads |= names(inner, "LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
-        writes = names(code, "STORE_NAME", "DELETE_NAME")
-        certain = not isinstance(tree, ast.For | ast.While | ast.If | ast.Try)
-        found.append(Statement(reads, writes, certain))
-    return found
+    """What each of the statements of a cell does."""
+    return [statement(tree) for tree in parse(source)]
 
 
 def loaded(tree):
@@ -156,12 +189,12 @@ def slice_of(sources, last):
     functions = changing_functions(sources)
     deferred, fixed = {}, set()
     for source in sources:
-        for tree, statement in zip(parse(source), statements(source), strict=True):
+        for tree, done in zip(parse(source), statements(source), strict=True):
             if isinstance(tree, DEFINING):
-                deferred[tree.name] = deferred.get(tree.name, set()) | statement.reads
+                deferred[tree.name] = deferred.get(tree.name, set()) | done.reads
                 fixed.add(tree.name)
             elif isinstance(tree, ast.Import | ast.ImportFrom):
-                fixed |= statement.writes
+                fixed |= done.writes
 
     def closure(wanted):
         wanted, ahead = set(), set(wanted)
@@ -182,9 +215,8 @@ def slice_of(sources, last):
         )
         if number == last or (writes | changes) & live:
             chosen.append(number)
-            for statement in reversed(done):
-                live -= statement.writes if statement.certain else set()
-                live |= closure(statement.reads)
+            for it in reversed(done):
+                live = live - it.certain | closure(it.reads)
     return chosen[::-1]
 
 
