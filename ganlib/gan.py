@@ -84,17 +84,8 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         self.generator_helper = networks.helper(generator_helper, "generator_helper")
         self.discriminator_helper = networks.helper(discriminator_helper, "discriminator_helper")
         self.ema_generator, self.boundary, self.seed, self.means = None, None, seed, {}
-        latents = players.takes_latents(self.generator)
-        self.latent_dim = self.generator.inputs[0].shape[-1] if latents else None
-        of_classes = networks.of_classes(self.generator)
-        self.classes = networks.classes(self.generator) if of_classes else None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
-
-    @property
-    def condition(self) -> Tensor | None:
-        """The input of the generator that is its condition, a Keras tensor, or None."""
-        return players.condition(self.generator)
 
     def round(
         self,
