@@ -6,7 +6,9 @@ another has put there.
 
 import contextlib
 import itertools
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -53,9 +55,9 @@ def small(image_shape: Shape, seed: int) -> Ends:
 
 
 def residual(image_shape: Shape, seed: int) -> Ends:
-    """Four residual blocks (He et al. 2016, figure 2), then the mean over all places: 128 features.
+    """Three residual blocks (He et al. 2016, figure 2), and the mean over all places: 128 features.
 
-    The first convolution keeps height and width; the first and the third block halve them.
+    The first convolution keeps height and width; each block halves them.
     """
     seeds = itertools.count(seed)
 
@@ -65,17 +67,16 @@ def residual(image_shape: Shape, seed: int) -> Ends:
         )
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(conv(x))
 
-    def block(x, width, strides):
-        y = layers.ReLU()(normalised(x, width, strides=strides))
+    def block(x, width):
+        y = layers.ReLU()(normalised(x, width, strides=2))
         y = normalised(y, width)
-        if strides > 1:
-            x = normalised(layers.AveragePooling2D(strides, padding="same")(x), width, size=1)
+        x = normalised(layers.AveragePooling2D(2, padding="same")(x), width, size=1)
         return layers.ReLU()(x + y)
 
     inputs = keras.Input(image_shape)
     x = layers.ReLU()(normalised(inputs, 32))
-    for width, strides in ((64, 2), (64, 1), (128, 2), (128, 1)):
-        x = block(x, width, strides)
+    for width in (48, 96, 128):
+        x = block(x, width)
     return inputs, layers.GlobalAveragePooling2D()(x)
 
 
@@ -96,10 +97,12 @@ def train_small(model: keras.Model, dataset: data.Dataset, epochs: int, seed: in
 def train_residual(
     model: keras.Model, dataset: data.Dataset, epochs: int, seed: int, folder: Path | None = None
 ) -> None:
-    """Train a model of images to logits, on images moved by up to four pixels and mirrored.
+    """Train a model of images to logits, on images that are moved a little and mirrored.
 
     SGD with momentum in batches of 128, at a rate that rises for a fifth of the time and then falls
-    to zero, with decay of the weights; a tenth of the target is spread over all classes.
+    to zero, with decay of the weights; a tenth of the target is spread over all classes. For seven
+    tenths of the time the images are cut to three quarters of height and width, which takes little
+    more than half as long and was right more often after equal time.
 
     Args:
         folder: from which a training that was stopped goes on after its last whole epoch, to the
@@ -112,41 +115,60 @@ def train_residual(
     targets = np.eye(model.output_shape[-1], dtype="float32")[np.asarray(dataset.labels)]
     warm = max(1, epochs * steps // 5)
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, epochs * steps - warm), warmup_target=0.4, warmup_steps=warm
+        0.0, max(1, epochs * steps - warm), warmup_target=0.2, warmup_steps=warm
     )
-    optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=5e-3)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
-    model.compile(optimizer, loss)
+    inputs = keras.Input((None, None, model.input_shape[-1]))  # of any height and width
+    trained = keras.models.clone_model(model, input_tensors=inputs)
+    trained.set_weights(model.get_weights())
+    trained.compile(
+        optimizer, keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
+    )
 
     def order(epoch):
         return permutation(len(dataset), seed, epoch)[: steps * size].reshape(steps, size)
 
-    def read(rows):
-        images = shaken(
-            data.scale(dataset.images[rows.ravel()]), np.random.default_rng(rows.ravel())
-        )
+    def read(rows, share):
+        rng = np.random.default_rng(rows.ravel())
+        images = shaken(data.scale(dataset.images[rows.ravel()]), rng, share)
         return images.reshape(*rows.shape, *images.shape[1:]), targets[rows]
 
-    def go_on(logs):
-        batches.seek(int(optimizer.iterations))
+    first = 7 * epochs // 10
+    for share, start, end in ((0.75, 0, first), (1.0, first, epochs)):
+        batches = stream(order, partial(read, share=share), steps, repeat=False, group=1)
+        found = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs, seek=batches.seek: seek(int(optimizer.iterations))
+        )
+        backup = [keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False)]
+        trained.fit(
+            batches,
+            initial_epoch=start,
+            epochs=end,
+            callbacks=[*(backup if folder else []), found],
+            shuffle=False,
+            verbose=0,
+        )
+    model.set_weights(trained.get_weights())
+    if folder:
+        shutil.rmtree(folder)
 
-    batches = stream(order, read, steps, repeat=False, group=1)
-    backup = [keras.callbacks.BackupAndRestore(folder)] if folder else []
-    found = keras.callbacks.LambdaCallback(on_train_begin=go_on)
-    model.fit(batches, epochs=epochs, callbacks=[*backup, found], verbose=0)
 
-
-def shaken(images: np.ndarray, rng: np.random.Generator, most: int = 4) -> np.ndarray:
+def shaken(
+    images: np.ndarray, rng: np.random.Generator, share: float = 1.0, most: int = 4
+) -> np.ndarray:
     """Each of the images (N, H, W, C) moved by up to `most` pixels, and mirrored or not.
 
     What comes in at an edge is a reflection of what is there.
+
+    Args:
+        share: of height and width that is cut out of the middle after the move.
     """
-    n, height, width = images.shape[:3]
-    around = (0, 0), (most, most), (most, most), (0, 0)
-    padded = np.pad(images, around, "reflect")
-    top, left = rng.integers(0, 2 * most + 1, (2, n, 1))
-    columns = left + np.arange(width)
+    (n, *sides), cut = images.shape[:3], [round(share * side) for side in images.shape[1:3]]
+    edges = [max(0, most - (side - part) // 2) for side, part in zip(sides, cut, strict=True)]
+    padded = np.pad(images, ((0, 0), *((edge, edge) for edge in edges), (0, 0)), "reflect")
+    room = [whole - part + 1 for whole, part in zip(padded.shape[1:3], cut, strict=True)]
+    top, left = (rng.integers(0, places, (n, 1)) for places in room)
+    rows, columns = top + np.arange(cut[0]), left + np.arange(cut[1])
     columns = np.where(rng.random((n, 1)) < 0.5, columns[:, ::-1], columns)
-    rows = (top + np.arange(height))[:, :, None]
-    return padded[np.arange(n)[:, None, None], rows, columns[:, None]]
+    return padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None]]
