@@ -121,6 +121,9 @@ def article(site, page, pages):
         else:
             folded.summary.decompose()
             folded.unwrap()
+    for ticks in found.select("details.ticks"):
+        ticks.select_one(".cell_input").decompose()
+        ticks.name = ticks.summary.name = "div"
     for name in found.select(".highlight span:is(.n, .p, .w)"):
         name.unwrap()  # as black as the rest, and every element is bytes in the PDF
     for heading in found.select("section[id] > :is(h1, h2, h3, h4)"):
@@ -203,7 +206,7 @@ def page_numbers(pdf):
     """The page of every place in the PDF that a link leads to.
 
     The browser writes the structure of the file as plain text: `/Type /Page` for every page, in
-    order, and a table of places, `/math--summary [2940 0 R /XYZ 52 781 0]`. The outline's entries,
+    order, and a table of places, `/dynamics--summary [2940 0 R /XYZ 52 781 0]`. The outline's entries,
     `/Dest [...]`, have no name.
     """
     pages = re.findall(rb"\n(\d+) 0 obj\n<</Type /Page\n", pdf)
