@@ -406,6 +406,44 @@ def test_the_last_ones_are_kept_and_rarely_written(tmp_path):
     ]
     fit(tmp_path / "rarely", every=60)
     assert names(tmp_path / "rarely") == ["epoch-000003-step-00000000.npz"]
+    used = callbacks.Checkpoint(tmp_path / "many", every=0, keep=4)
+    fit(used=[used])
+    assert len(names(tmp_path / "many")) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [None, 8, 11])
+def test_the_best_is_kept_whole(stop, tmp_path):
+    scores = {0: 3.0, 1: 1.0, 2: float("nan"), 3: 2.0}
+    seen = {}
+
+    class Score(keras.callbacks.Callback):  # after the checkpoint in the list
+        def on_epoch_end(self, epoch, logs=None):
+            logs["fid"] = scores[epoch]
+            seen[epoch] = self.model.get_weights()
+
+    def used():
+        return [callbacks.Checkpoint(tmp_path, every=0, best="fid"), Score()]
+
+    if stop:
+        killed(None, stop, used=used(), epochs=4)
+    gan, _ = fit(used=used(), epochs=4)
+    checkpoint.load(gan, tmp_path / "best.npz")
+    for a, b in zip(gan.get_weights(), seen[1], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert int(gan.generator_optimizer.iterations) == 10
+
+
+def test_a_best_that_no_epoch_has_is_said(tmp_path):
+    with pytest.warns(
+        UserWarning, match="No epoch recorded 'fdi', so none is the best: .*generator_los"
+    ):
+        fit(used=[callbacks.Checkpoint(tmp_path, best="fdi")], epochs=1)
+
+
+def test_keep_is_at_least_one(tmp_path):
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        callbacks.Checkpoint(tmp_path, keep=0)
 
 
 # ---------------------------------------------------------------------------- signals
@@ -588,13 +626,13 @@ def test_a_full_disk_does_not_end_a_training(tmp_path, whole):
 
 
 def test_what_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
-    gan, file = fresh(), tmp_path / "last.npz"
+    gan, file = fresh(), tmp_path / "best.npz"
     checkpoint.write(file, gan, checkpoint.state(gan))
     before = file.read_bytes()
     (tmp_path / "checkpoint.part").symlink_to("/dev/full")
     with pytest.raises(OSError):
         checkpoint.write(file, gan, checkpoint.state(gan))
-    assert file.read_bytes() == before and names(tmp_path) == ["last.npz"]
+    assert file.read_bytes() == before and names(tmp_path) == ["best.npz"]
 
 
 def test_a_folder_that_takes_no_files_is_refused_before_training(tmp_path):

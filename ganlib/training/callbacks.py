@@ -52,7 +52,7 @@ class Monitor(keras.callbacks.Callback):
     """Score the generator's samples while it trains: what the losses do not tell.
 
     The scores also join the epoch's `logs`, so that callbacks after this one in the list can act on
-    them: `keras.callbacks.ModelCheckpoint(file, monitor="fid", mode="min", save_best_only=True)`.
+    them: `keras.callbacks.ModelCheckpoint(file, monitor="fid", save_best_only=True)`.
 
     Args:
         score: function of what `GAN.sample` gives for the latents, to a number or a dict of them,

@@ -5,7 +5,7 @@ Keras's order, then the backend's random state, if it has one; "about" is JSON i
 what they are and where the training was. It is read without pickle, so a stranger's file runs no
 code; its checksums tell a damaged one.
 
-`callbacks.Checkpoint` writes and reads them during `fit`.
+`callbacks.Checkpoint` writes and reads them during `fit`. `load(gan, file)` puts one into a GAN.
 """
 
 import contextlib
@@ -136,6 +136,11 @@ def assign(model: GAN, arrays: list[np.ndarray]) -> None:
             array = array.view(keras.ops.convert_to_numpy(variable).dtype)
         variable.assign(array)
     backend.set_random_state(arrays[len(into) :])
+
+
+def load(gan: GAN, file: str | Path) -> None:
+    """Put a checkpoint, such as FOLDER/best.npz, into a compiled GAN; raises as `read` does."""
+    assign(gan, read(file, gan)[1])
 
 
 @contextlib.contextmanager

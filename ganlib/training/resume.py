@@ -2,12 +2,13 @@
 
 import contextlib
 import copy
+import math
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,16 @@ class Checkpoint(keras.callbacks.Callback):
 
     Ctrl-C and SIGTERM end the training after the current step, once it is saved; a second one ends
     it at once. A checkpoint that cannot be used is renamed `.refused` where an earlier one can. A
-    folder is for one `fit`. A learning rate that was changed in the script holds. For the best
-    epoch, not the last, there is Keras's `ModelCheckpoint`; see `Monitor`.
+    folder is for one `fit`. A learning rate that was changed in the script holds.
 
     Args:
         folder: for the checkpoints, `epoch-E-step-S.npz`: after E whole epochs and S more steps.
-            The last two are kept.
         every: seconds of training from one checkpoint to the next; no more than that is lost.
+        keep: how many to keep, the latest ones.
+        best: the name of an entry of the history, such as "fid" of `Monitor`. The training as it
+            was after the epoch with its best value is kept in `best.npz`; `checkpoint.load(gan,
+            file)` puts it into a GAN.
+        choose: `min`, or `max` for a score that should be high.
 
     Raises:
         ValueError: the folder holds checkpoints, but only of another model, of a newer ganlib, or
@@ -52,9 +56,19 @@ class Checkpoint(keras.callbacks.Callback):
     position: tuple[int, int] | None  # an epoch, and a step within it
     saved: tuple[int, int] | None
 
-    def __init__(self, folder: str | Path, every: float = 60.0) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        every: float = 60.0,
+        keep: int = 2,
+        best: str | None = None,
+        choose: Callable = min,
+    ) -> None:
         super().__init__()
-        self.folder, self.every = Path(folder), every
+        if not (isinstance(keep, int) and keep >= 1):
+            raise ValueError(f"keep is how many checkpoints to keep, at least 1, not {keep!r}.")
+        self.folder = Path(folder)
+        self.every, self.keep, self.best, self.choose = every, keep, best, choose
 
     # ------------------------------------------------------------------------- around a training
 
@@ -137,6 +151,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self.position = self.saved = None
+        self.scored = 0
         self.due = time.monotonic() + self.every
         if self.about:
             rewind(self.model.feed, self.data, self.about)
@@ -157,6 +172,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.position = self.epoch, batch
         if self.arrays:
             self._restore()
+        elif batch == 0:
+            self._save_best()
         if self.signal:
             self._stop()
         if time.monotonic() >= self.due:
@@ -176,7 +193,14 @@ class Checkpoint(keras.callbacks.Callback):
                 self.position = self.epoch, self.step
             else:
                 self.position, self.history = (self.epoch + 1, 0), self._history()
+                self._save_best()
             self._save()
+        if self.best and self.best not in self.model.history.history:
+            names = ", ".join(self.model.history.history)
+            warnings.warn(
+                f"No epoch recorded {self.best!r}, so none is the best: there are {names}.",
+                stacklevel=2,
+            )
 
     # --------------------------------------------------------------------------- saving, restoring
 
@@ -187,6 +211,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _restore_history(self):
         history, saved = self.model.history, self.about["history"]
         history.epoch, history.history = list(saved["epoch"]), copy.deepcopy(saved["values"])
+        self.scored = len(history.history.get(self.best, []))
 
     def _restore(self):
         checkpoint.assign(self.model, self.arrays)
@@ -204,9 +229,17 @@ class Checkpoint(keras.callbacks.Callback):
         epoch, step = self.position
         if self.saved != self.position and self._write(f"epoch-{epoch:06}-step-{step:08}.npz"):
             self.saved = self.position
-            for file in self._files()[:-2]:
+            for file in self._files()[: -self.keep]:
                 file.unlink(missing_ok=True)
         self.due = time.monotonic() + self.every
+
+    def _save_best(self):
+        values = self.history["values"].get(self.best, [])
+        if len(values) > self.scored:
+            self.scored = len(values)
+            numbers = [value for value in values if math.isfinite(value)]
+            if numbers and values.index(self.choose(numbers)) == len(values) - 1:
+                self._write("best.npz")
 
     def _write(self, name):
         """Whether the checkpoint was written. A training does not end because a disk is full."""
