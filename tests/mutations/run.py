@@ -133,11 +133,7 @@ def plan(mutation):
             other.
     """
     sources, _ = sources_of(mutation.chapter)
-    made = [
-        number
-        for number, source in enumerate(sources)
-        if any(re.fullmatch(pattern, mutation.claim) for pattern in slices.claims(source))
-    ]
+    made = slices.making(sources, mutation.claim)
     if len(made) != 1:
         raise ValueError(f"{mutation}: the claim is made in {len(made)} cells, not in one")
     chosen = slices.slice_of(sources, made[0])
@@ -185,7 +181,7 @@ def execute(mutation, cells):
     ganlib.repeatable()
     keras.utils.set_random_seed(0)
     os.chdir(ROOT / "book")
-    checks._untested = ["it is mutated"]
+    checks._untested, checks.settings = ["it is mutated"], lambda *_, **__: None
     _, parameters = sources_of(mutation.chapter)
     values, printed = {"ganlib": ganlib, "__name__": "__main__"}, io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
