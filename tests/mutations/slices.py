@@ -153,6 +153,7 @@ def changed_by(tree, functions):
     return (found | {aliases.get(name) for name in found}) - {None}
 
 
+@functools.cache
 def changing_functions(sources):
     """The functions and classes of a chapter: their parameters, and the names that they change."""
     trees = [
@@ -164,7 +165,7 @@ def changing_functions(sources):
     ]
     partials = [it for source in sources for it in parse(source) if isinstance(it, ast.Assign)]
     functions = {}
-    for _ in range(4):  # functions that call functions
+    for _ in range(3):  # functions that call functions
         for it in partials:
             if handed_on(it.value, functions) and isinstance(it.targets[0], ast.Name):
                 name = it.targets[0].id  # another cell may have another partial of this name
@@ -197,7 +198,7 @@ def holds(value):
 
 def slice_of(sources, last):
     """The numbers of the cells on which a cell depends, in order, itself among them."""
-    functions = changing_functions(sources)
+    functions = changing_functions(tuple(sources))
     deferred, held, fixed = {}, {}, set()
     for source in sources:
         for tree, done in zip(parse(source), statements(source), strict=True):
