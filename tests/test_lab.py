@@ -11,7 +11,7 @@ from scipy import stats
 
 from ganlib import GAN, augment, data, metrics, models
 from ganlib.training.lab import Lab, compare, scores, show
-from ganlib.training.tables import ratio
+from ganlib.training.tables import factor
 
 RING = data.ring(sigma=0.1)
 PLAIN = {"variant", "seed", "rounds", "updates", "seconds", "processor"}  # of every row
@@ -261,20 +261,20 @@ def test_the_interval_is_that_of_the_rank_test(n, m):
     rng = np.random.default_rng(n * m)
     for shift in np.linspace(0, 2, 50):
         values, others = np.exp(rng.normal(shift, 1, n)), np.exp(rng.normal(0, 1, m))
-        _, low, high = ratio(values, others)
+        _, low, high = factor(values, others)
         p = stats.mannwhitneyu(values, others, method="exact").pvalue
         assert (low <= 1 <= high) == (p > 0.05)
 
 
 def test_the_interval_holds_the_factor_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    found = [ratio(2 * a, b)[1:] for a, b in np.exp(rng.standard_cauchy((4000, 2, 5)) / 9)]
+    found = [factor(2 * a, b)[1:] for a, b in np.exp(rng.standard_cauchy((4000, 2, 5)) / 9)]
     low, high = np.transpose(found)
     assert np.mean((low <= 2) & (high >= 2)) == pytest.approx(1 - 8 / 252, abs=0.01)
 
 
 def test_too_few_trainings_have_no_interval():
-    _, low, high = ratio(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    _, low, high = factor(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
     assert (low, high) == (0, np.inf)
 
 

@@ -70,7 +70,7 @@ def compare(
     compared = []
     for variant in others:
         values = column(table, variant, name)
-        effect, low, high = ratio(values, base)
+        effect, low, high = factor(values, base)
         p = stats.mannwhitneyu(values, base, method="exact").pvalue if effect > 0 else np.nan
         found = {"variant": variant, "effect": effect, "low": low, "high": high, "p": float(p)}
         found["cost"] = float(np.median(column(table, variant, cost)) / seconds)
@@ -79,7 +79,7 @@ def compare(
     return compared
 
 
-def ratio(values: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
+def factor(values: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
     """By what factor positive `values` exceed `others`, and the exact interval: see `compare`.
 
     NaN thrice if one of them is NaN.
