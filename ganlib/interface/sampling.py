@@ -1,17 +1,40 @@
 """How a GAN's generator is sampled, and with what: latents and conditions."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from ganlib.game import players
-from ganlib.game.feed import check_range, fits
+from ganlib.game.players import condition, made_of, takes_latents
+from ganlib.interface.feed import check_range, fits
+from ganlib.interface.networks import classes, of_classes
 from ganlib.pixels import to_uint8
+from ganlib.types import Tensor
 
 
 class Sampled(keras.Model):
-    """A GAN that one draws samples from; `ganlib.GAN` is the model."""
+    """A GAN that one draws samples from; `ganlib.GAN` is the model.
+
+    What it has is a `generator`, whose inputs are known, and an `ema_generator` or None.
+    """
+
+    @functools.cached_property
+    def latent_dim(self) -> int | None:
+        """How many latents the generator takes; None if it takes none."""
+        latents = takes_latents(self.generator)
+        return self.generator.inputs[0].shape[-1] if latents else None
+
+    @property
+    def condition(self) -> Tensor | None:
+        """The input of the generator that is its condition, a Keras tensor, or None."""
+        return condition(self.generator)
+
+    @functools.cached_property
+    def classes(self) -> int | None:
+        """How many classes the generator knows, if its condition is a class and a layer says."""
+        return classes(self.generator) if of_classes(self.generator) else None
 
     @property
     def sampler(self) -> keras.Model:
@@ -28,8 +51,7 @@ class Sampled(keras.Model):
         Raises:
             ValueError: truncation is outside (0, 1], or the generator takes no latents.
         """
-        _check_takes_latents(self)
-        return latents(n, self.latent_dim, seed, truncation)
+        return latents(n, _latents_taken(self), seed, truncation)
 
     def sample(
         self,
@@ -65,7 +87,7 @@ class Sampled(keras.Model):
         if n is None:
             n = _number(self, labels)
         if latents is not None or truncation is not None:
-            _check_takes_latents(self)
+            _latents_taken(self)
         if self.latent_dim is not None:
             latents = self.latents(n, seed, truncation) if latents is None else latents
             latents = checked(latents, self.latent_dim)
@@ -76,7 +98,7 @@ class Sampled(keras.Model):
         parts = []
         for i in range(0, n, 256):
             z, c = (None if x is None else x[i : i + 256] for x in inputs)
-            made = players.made_of(self.sampler, z, c, training=False)
+            made = made_of(self.sampler, z, c, training=False)
             parts.append(ops.convert_to_numpy(made))
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
@@ -113,11 +135,12 @@ def checked(given: ArrayLike, dim: int) -> np.ndarray:
     return given
 
 
-def _check_takes_latents(gan):
+def _latents_taken(gan) -> int:
     if gan.latent_dim is None:
         raise ValueError(
             "The generator takes a condition and no latents: sample(labels=conditions) is all."
         )
+    return gan.latent_dim
 
 
 def _check_number(n):
@@ -127,7 +150,7 @@ def _check_number(n):
 
 def _number(gan, labels):
     """How many samples a person wants who gives labels, or other conditions, and nothing else."""
-    single = gan.condition is None or players.of_classes(gan.generator)
+    single = gan.condition is None or of_classes(gan.generator)
     rank_of_one = 0 if single else len(gan.condition.shape) - 1
     return len(labels) if np.ndim(labels) > rank_of_one else 16
 
@@ -138,7 +161,7 @@ def condition_for(gan: keras.Model, given: ArrayLike | None, n: int) -> np.ndarr
         if given is not None:
             raise ValueError("The generator takes no labels: sample without them.")
         return None
-    if players.of_classes(gan.generator):
+    if of_classes(gan.generator):
         return labels_for(gan, given, n)
     wanted = tuple(gan.condition.shape[1:])
     shape = None if given is None else np.shape(given)
