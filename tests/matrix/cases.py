@@ -33,8 +33,8 @@ NEED_LABELS = ("conditional", "biggan", "evaluation")
 
 ALL = tuple(itertools.product(SMALL, DATA, STEPS))
 
-# Every chapter, both budgets, every kind of data, and each refusal, within two minutes. Of dcgan both
-# are elsewhere in test_away.py, in a locale that is not UTF-8 and by papermill.
+# Every chapter, both budgets, every kind of data, and each refusal, within two minutes. Of dcgan
+# both are elsewhere in test_away.py, in a locale that is not UTF-8 and by papermill.
 QUICK = (
     ("wgan_lsgan", "no-classes", "max-seconds"),
     ("evaluation", "ten-classes", "few-steps"),
