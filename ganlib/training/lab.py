@@ -242,8 +242,8 @@ def scores(
     def score(gan):
         made = gan.sample(n, seed=1)
         found = metrics.score(real, made, features)
-        spread = health.measure(pixels, scale(made))["spread"]
-        found["collapsed"] = spread < health.LIMITS["spread"]
+        spread = health.spread(pixels, scale(made))
+        found["collapsed"] = spread < health.ILLS["generator collapses"].limit
         return {name: value for name, value in found.items() if name not in unwanted}
 
     return score
