@@ -123,55 +123,52 @@ def normed():
     return keras.Sequential([keras.Input((LATENTS,)), *hidden, *pixels])
 
 
-def convolutional(images, **changes):
+def convolutional(images):
     """A DCGAN for these images."""
-    made = {
-        "generator": lambda: models.dcgan.generator(images.image_shape, 64, width=16),
-        "discriminator": lambda: models.dcgan.discriminator(images.image_shape, width=16),
-        "images": images,
-        "real": images,
-        "rates": (2e-3, 2e-3),
-        "rounds": 600,
-        "rules": {"ema": 0.98},
-    }
-    return Case(**made | changes)
+    return Case(
+        generator=lambda: models.dcgan.generator(images.image_shape, 64, width=16),
+        discriminator=lambda: models.dcgan.discriminator(images.image_shape, width=16),
+        images=images,
+        real=images,
+        rates=(2e-3, 2e-3),
+        rounds=600,
+        rules={"ema": 0.98},
+    )
 
 
 def told():
     """Dense networks that are told the class: arguments of `Case`."""
 
-    def chain(inputs, hidden, *layers_):
-        x = inputs
-        for layer in (*(layers.Dense(64, hidden) for _ in range(2)), *layers_):
-            x = layer(x)
+    def hidden(x, activation):
+        for _ in range(2):
+            x = layers.Dense(64, activation)(x)
         return x
 
     def generator():
         latents, label = keras.Input((LATENTS,)), keras.Input((), dtype="int32")
-        pixels = layers.Dense(64, "tanh"), layers.Reshape(SHAPE)
-        image = chain(JoinLabels(10)(latents, label), "relu", *pixels)
+        x = hidden(JoinLabels(10)(latents, label), "relu")
+        image = layers.Reshape(SHAPE)(layers.Dense(64, "tanh")(x))
         return keras.Model([latents, label], image)
 
     def discriminator():
         image, label = keras.Input(SHAPE), keras.Input((), dtype="int32")
-        flat = JoinLabels(10)(layers.Flatten()(image), label)
-        return keras.Model([image, label], chain(flat, "leaky_relu", layers.Dense(1)))
+        x = hidden(JoinLabels(10)(layers.Flatten()(image), label), "leaky_relu")
+        return keras.Model([image, label], layers.Dense(1)(x))
 
     return {"generator": generator, "discriminator": discriminator}
 
 
-def points(density, **changes):
+def points(density):
     """Dense networks for points in the plane."""
-    made = {
-        "generator": lambda: models.mlp.generator((2,), 2, (64, 64)),
-        "discriminator": lambda: models.mlp.discriminator((2,), (64, 64)),
-        "images": density,
-        "real": density,
-        "batch": 96,
-        "rounds": 1500,
-        "rules": {},
-    }
-    return Case(**made | changes)
+    return Case(
+        generator=lambda: models.mlp.generator((2,), 2, (64, 64)),
+        discriminator=lambda: models.mlp.discriminator((2,), (64, 64)),
+        images=density,
+        real=density,
+        batch=96,
+        rounds=1500,
+        rules={},
+    )
 
 
 STRETCHED = 1.9 * data.scale(DIGITS.images[:1792])  # `fit` itself refuses what is beyond 2
@@ -194,12 +191,11 @@ ILL = {
 }
 
 
-def well():
-    """The GANs that are well, by name."""
+def well(*names):
+    """The GANs that are well, by name, and a DCGAN for each of these data sets."""
     plain, batched = {"rules": {}, "rounds": 1200}, {"batch": 64, "rounds": 1200}
     fine = [penalties.GradientPenalty(10.0)]
     wasserstein = {"loss": "wasserstein", "penalties": fine, "n_critic": 5}
-    glyphs = data.load("glyphs")
     return {
         "dense, R1": Case(rounds=600),
         "dense, told the class": Case(**told(), rounds=1200),
@@ -211,9 +207,7 @@ def well():
         "dense, WGAN-GP": Case(rules=wasserstein, beta_1=0.0, batch=160, rounds=600),
         "points, ring": points(data.ring()),
         "points, grid": points(data.grid()),
-        "DCGAN, glyphs": convolutional(glyphs),
-        "DCGAN, MNIST": convolutional(data.load("mnist")),
-    }
+    } | {f"DCGAN, {name}": convolutional(data.load(name)) for name in names}
 
 
 # One change to a broken GAN; the first of each is what `ganlib.health` proposes first.
@@ -259,7 +253,7 @@ def comparing():
 def measure(*, seeds=5):
     """What is named first, and what mends."""
     diagnoses, mended = {}, {}
-    for name, case in (ILL | well()).items():
+    for name, case in (ILL | well("glyphs", "mnist")).items():
         diagnoses[name] = [monitor.cause for monitor in case.monitors(range(seeds))]
         first = Counter(cause or "nothing" for cause in diagnoses[name])
         print(f"{name:28}", ", ".join(f"{k} {n}" for k, n in first.items()), flush=True)

@@ -222,7 +222,8 @@ class HealthMonitor(keras.callbacks.Callback):
         return signs
 
     def _say(self, name):
-        seen, remedy = health.NOT_FINITE if name == "non-finite" else health.ILLS[name][-2:]
+        ill = health.ILLS.get(name)
+        seen, remedy = (ill.seen, ill.remedy) if ill else health.NOT_FINITE
         also = "also " if self.found else ""
         tried = "" if self.found else f" Try first: {remedy}."
         checks.say(f"Round {self._rounds}, {also}{name}: {seen}.{tried}")
