@@ -45,8 +45,8 @@ def test_checkerboard_is_the_share_of_a_pattern_that_all_samples_have():
 def test_kinds_are_counted():
     real, rest, labels = PIXELS[:256], PIXELS[256:], LABELS[256:]
     assert health.kinds(real, rest) > 0.85
-    for label in range(10):
-        assert health.kinds(real, rest[labels == label][:64]) < 0.5
+    one = [health.kinds(real, rest[labels == label][:64]) for label in range(10)]
+    assert np.median(one) < 0.3 and max(one) < 0.5
     two = RNG.normal(size=(400, 2)) + np.repeat([[-9.0, 0.0], [9.0, 0.0]], 200, axis=0)
     assert health.kinds(two, two[:200]) == pytest.approx(0.5, abs=0.1)
 
