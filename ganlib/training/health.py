@@ -30,7 +30,7 @@ seeds each: small dense networks on digits and on points, with seven losses and 
     kinds         0.4       above 0.46     below 0.3
     obedience     0.65      above 0.7      below 0.3
     checkerboard  0.02      below 0.014    above 0.032
-    copies        0.2       0              above 0.3
+    copies        0.1       0              above 0.2
 """
 
 from collections.abc import Callable
@@ -136,7 +136,7 @@ ILLS = {
     "memorising": Ill(
         "copies",
         np.greater,
-        0.2,
+        0.1,
         "many samples are copies of images of the data",
         "more data, or changed ones: `GAN.compile(augment=...)`",
         patience=2,
