@@ -224,6 +224,7 @@ CHANGES = {
     },
     "generator collapses": {
         "its rate 1e-3": {"rates": (1e-3, 1e-4)},
+        "its rate 1e-4": {"rates": (1e-4, 1e-4)},
         "the other's rate 1e-3": {"rates": (2e-2, 1e-3)},
         "beta_1 = 0": {"beta_1": 0.0},
         "R1": {"rules": {"penalties": [penalties.R1(1.0)]}},

@@ -241,8 +241,8 @@ def test_a_failure_is_said_once_with_its_remedy(capsys):
     assert monitor.found["dead units"] == 3
     said = [line for line in capsys.readouterr().out.splitlines() if "dead units" in line]
     assert said == [
-        "Round 3, dead units: most units of a layer are 0, whatever the sample. Try first: leaky "
-        "ReLU, or smaller initial biases."
+        "Round 3, dead units: most units of a layer are 0, whatever the sample. Try first: initial "
+        "biases of 0."
     ]
 
 

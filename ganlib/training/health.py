@@ -86,21 +86,21 @@ ILLS = {
         np.greater,
         0.8,
         "most units of a layer are 0, whatever the sample",
-        "leaky ReLU, or smaller initial biases",
+        "initial biases of 0",
     ),
     "discriminator wins": Ill(
         "doubt",
         np.less,
         0.02,
         "it is sure of every sample, and neither player has anything to learn from",
-        "the non-saturating loss, a lower learning rate for it, or an R1 penalty",
+        "a lower learning rate for it, or an R1 penalty",
     ),
     "generator collapses": Ill(
         "spread",
         np.less,
         0.2,
         "its samples are nearly alike",
-        "a lower learning rate for it",
+        "a lower learning rate for it, and a higher one for the discriminator",
     ),
     "oscillation": Ill(
         "swing",
@@ -114,7 +114,7 @@ ILLS = {
         np.less,
         0.4,
         "the samples are of few of the kinds that the data have",
-        "a look at what `fit` is given: are all classes there, and shuffled?",
+        "a look at whether `fit` is given all classes, and shuffled",
         patience=4,
     ),
     "labels are not obeyed": Ill(
