@@ -4,10 +4,15 @@ A claim about a training is meant for the settings that it was tested with. `set
 once in a chapter, and elsewhere a claim that fails is marked and stops nothing:
 
     settings(globals(), tested={"dataset": "glyphs", "steps": 800}, least={"steps": 1})
+
+An exercise is claims about an answer, which `attempt` makes for a reader who may not have one yet.
 """
 
+import functools
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +23,10 @@ _untested: list[str] | None = None
 
 class ClaimFailed(AssertionError):
     """A claim of the text that the numbers do not bear out."""
+
+
+class _Unanswered(Exception):
+    """The answer to an exercise is still the blank, `...`."""
 
 
 def settings(
@@ -114,6 +123,52 @@ def check(
         say(f"– not here: {failure}")
     else:
         say(f"✓ {claim}")
+
+
+def attempt(grade: Callable[..., None], *answers: Any) -> None:
+    """Have a reader's answers to an exercise graded, in words that stop nothing.
+
+    Prints "– not answered yet" where an answer is, holds or returns `...`; otherwise the checks of
+    `grade`, up to the first that fails, "✗ claim: 3 is not 4". So a notebook with its blanks left
+    open runs to its end. The exercise's solution calls `grade` itself, which raises.
+
+    Args:
+        grade: a function of the answers that calls `check`.
+        answers: what the reader wrote: values, functions or classes.
+    """
+    try:
+        grade(*map(_asked, answers))
+    except _Unanswered:
+        say("– not answered yet")
+    except ClaimFailed as failure:
+        say(str(failure).removesuffix(": False is not true"))
+
+
+def _asked(answer):
+    """The answer, of which a function raises `_Unanswered` as soon as it returns a blank."""
+    if _is_blank(answer):
+        raise _Unanswered
+    if isinstance(answer, FunctionType):
+
+        @functools.wraps(answer)
+        def call(*args, **kwargs):
+            return _asked(answer(*args, **kwargs))
+
+        return call
+    if isinstance(answer, type):
+        methods = {
+            name: _asked(method)
+            for name, method in vars(answer).items()
+            if isinstance(method, FunctionType) and not name.startswith("__")
+        }
+        return type(answer.__name__, (answer,), methods)
+    return answer
+
+
+def _is_blank(answer):
+    if isinstance(answer, tuple | list):
+        return any(map(_is_blank, answer))
+    return answer is ...
 
 
 def _demand(claim, value, equals, tol, above, below):

@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from keras import ops
+from keras import layers, ops
 
 from ganlib import checks
 from ganlib.checks import ClaimFailed, check, settings
@@ -148,3 +148,61 @@ def test_claims_are_printed_in_any_encoding(monkeypatch, encoding):
     check("größer als ½", 1, above=0)
     stream.flush()
     assert "gr" in stream.buffer.getvalue().decode(encoding)
+
+
+def grade_double(double):
+    check("of 2 it is 4", double(2), equals=4)
+    check("of every number", all(double(x) == 2 * x for x in range(9)))
+
+
+def blank(x):
+    return ...
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentences"),
+    [
+        (..., "– not answered yet\n"),
+        (blank, "– not answered yet\n"),
+        (lambda x: (1, ...), "– not answered yet\n"),
+        (lambda x: 3 * x, "✗ of 2 it is 4: 6 is not 4\n"),
+        (lambda x: x**2, "✓ of 2 it is 4\n✗ of every number\n"),
+        (lambda x: x + x, "✓ of 2 it is 4\n✓ of every number\n"),
+    ],
+)
+def test_an_answer_is_graded_in_words_that_stop_nothing(capsys, answer, sentences):
+    checks.attempt(grade_double, answer)
+    assert capsys.readouterr().out == sentences
+
+
+def test_an_answer_with_one_of_its_blanks_open_is_none(capsys):
+    for answers in [(1, ...), (1, (2, ...)), ([...], 2)]:
+        checks.attempt(lambda a, b: check("a is b", a, equals=b), *answers)
+    assert capsys.readouterr().out == 3 * "– not answered yet\n"
+
+
+def test_a_layer_is_an_answer(capsys):
+    class Doubled(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.by = 2
+
+        def call(self, x):
+            return self.by * x
+
+    class Blank(layers.Layer):
+        def call(self, x):
+            return ...
+
+    for answer in (Blank, Doubled):
+        checks.attempt(grade_layer, answer)
+    assert capsys.readouterr().out == "– not answered yet\n✓ it doubles\n"
+
+
+def grade_layer(layer):
+    check("it doubles", ops.sum(layer()(np.ones((1, 3)))) + 0.0, equals=6)
+
+
+def test_an_error_in_an_answer_is_shown_whole():
+    with pytest.raises(ZeroDivisionError):
+        checks.attempt(grade_double, lambda x: 1 / 0)
