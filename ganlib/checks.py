@@ -166,6 +166,8 @@ def _asked(answer):
 
 
 def _is_blank(answer):
+    if isinstance(answer, dict):
+        answer = tuple(answer.values())
     if isinstance(answer, tuple | list):
         return any(map(_is_blank, answer))
     return answer is ...

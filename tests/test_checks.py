@@ -176,9 +176,9 @@ def test_an_answer_is_graded_in_words_that_stop_nothing(capsys, answer, sentence
 
 
 def test_an_answer_with_one_of_its_blanks_open_is_none(capsys):
-    for answers in [(1, ...), (1, (2, ...)), ([...], 2)]:
+    for answers in [(1, ...), (1, (2, ...)), ([...], 2), (1, {"a": {"b": ...}})]:
         checks.attempt(lambda a, b: check("a is b", a, equals=b), *answers)
-    assert capsys.readouterr().out == 3 * "– not answered yet\n"
+    assert capsys.readouterr().out == 4 * "– not answered yet\n"
 
 
 def test_a_layer_is_an_answer(capsys):
