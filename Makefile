@@ -7,7 +7,7 @@ READY := .venv/.ready
 # A process for each core, of which each needs up to 3 GB; the order is that of tests/conftest.py.
 SPREAD := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -rs --durations 20
 
-.PHONY: help site book pdf lint check test test-all matrix run bench execute results repository clean
+.PHONY: help site book pdf lint check test test-all matrix mutations run bench execute results repository clean
 
 help:
 	@echo "make book                     build the HTML book and open it"
@@ -16,6 +16,7 @@ help:
 	@echo "make test                     lint, types, all tests, and every chapter executed again"
 	@echo "make test-all                 the same with the other backends and a browser, installed first"
 	@echo "make matrix                   every image chapter on every kind of data (half an hour)"
+	@echo "make mutations                code made wrong on purpose: does its check notice? (half an hour)"
 	@echo "make run RUN=dcgan-mnist      a full run: book/runs/dcgan-mnist.yaml through book/dcgan.ipynb"
 	@echo "make bench                    what BENCHMARKS.md reports, into outputs/bench/ (half an hour)"
 	@echo "make execute CHAPTER=dcgan    execute a chapter in place, ready to commit"
@@ -37,7 +38,7 @@ book: site
 pdf: site
 	@$(BIN)/python tools/pdf.py
 
-check test matrix execute: export KERAS_BACKEND = tensorflow
+check test matrix mutations execute: export KERAS_BACKEND = tensorflow
 
 lint: $(READY)
 	@echo "Lint and types"
@@ -59,6 +60,9 @@ test-all: $(READY)
 
 matrix: $(READY)
 	$(BIN)/python -m pytest tests/matrix -m ""
+
+mutations: $(READY)
+	@$(BIN)/python tests/mutations/run.py
 
 run: $(if $(RUN),$(READY))
 	@test -n "$(RUN)" || { echo "Say which run: make run RUN=NAME, NAME one of:" \

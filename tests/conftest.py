@@ -23,7 +23,14 @@ import pdf  # noqa: E402
 from sources import NEEDS  # noqa: E402
 
 # What takes longest goes first, so that the cores are done at the same time.
-FIRST = ("tests/matrix", "tests/test_browser", "tests/test_backends", "book", "tests/test_pdf")
+FIRST = (
+    "tests/matrix",
+    "tests/mutations",
+    "tests/test_browser",
+    "tests/test_backends",
+    "book",
+    "tests/test_pdf",
+)
 FIRST += (
     "tests/test_gan_lab",
     "tests/test_checkpoint",

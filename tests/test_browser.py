@@ -139,6 +139,11 @@ def test_its_solutions_unfold(visit):
     for folded in page.locator("details.hide").all():
         folded.locator("summary").click()
         assert folded.evaluate("e => e.open && e.lastElementChild.offsetHeight > 0")
+    for ticks in page.locator("details.ticks").all():
+        code = ticks.locator("pre")
+        assert not code.is_visible()
+        ticks.locator("summary").press("Enter")
+        assert code.is_visible()
     wide = """[...document.querySelectorAll("pre")]
         .every((e) => e.tabIndex === 0 || e.scrollWidth <= e.clientWidth)"""
     page.wait_for_function(wide)  # the keyboard reaches what has to be scrolled

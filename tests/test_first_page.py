@@ -3,10 +3,11 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sources import CHAPTERS, ROOT, notebook
+from sources import CHAPTERS, ROOT, TOC, notebook
 
 from ganlib.training.lab import column, compare
 
@@ -157,6 +158,18 @@ def test_every_chapter_is_on_the_map():
         box = "\n".join(cell.source for cell in notebook(chapter).cells[:2])
         needed = chapters_in(re.search(r"Prerequisites\n: (.*?)\. ?", box)[1])
         assert chapters_in(first) <= needed <= before[chapter]
+
+
+def test_the_map_has_the_parts_of_the_book():
+    """Their chapters, in their order; the README has the same order."""
+    _, *parts = PAGE[PAGE.index("## The chapters") : PAGE.index("Symbols are in")].split("\n### ")
+    on_the_map = {part.splitlines()[0]: re.findall(r"(?m)^\| {doc}`(\w+)`", part) for part in parts}
+    names = {it["caption"]: [Path(p["file"]).name for p in it["chapters"]] for it in TOC["parts"]}
+    numbered = [it["caption"] for it in TOC["parts"] if it.get("numbered")]
+    assert list(on_the_map) == numbered
+    assert on_the_map == {caption: names[caption] for caption in numbered}
+    readme = (BOOK.parent / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^\| \[(\w+)\]\(book/", readme) == CHAPTERS
 
 
 def test_the_logo_is_the_one_the_code_draws():

@@ -73,6 +73,13 @@ def test_a_training_log_is_left_out_and_long_code_is_not(page):
     assert page.select_one(".highlight .k")  # coloured still
 
 
+def test_checks_are_their_claims(page):
+    assert len(page.select("div.ticks")) > 100
+    for ticks in page.select("div.ticks"):
+        assert not ticks.select("pre")
+        assert all(line.startswith("✓ ") for line in ticks.get_text().strip().splitlines())
+
+
 def refusal(site, **environment):
     """What the tool says in place of a PDF, one sentence."""
     command = [sys.executable, TOOL, site]

@@ -121,6 +121,9 @@ def article(site, page, pages):
         else:
             folded.summary.decompose()
             folded.unwrap()
+    for ticks in found.select("details.ticks"):
+        ticks.select_one(".cell_input").decompose()
+        ticks.name = ticks.summary.name = "div"
     for name in found.select(".highlight span:is(.n, .p, .w)"):
         name.unwrap()  # as black as the rest, and every element is bytes in the PDF
     for heading in found.select("section[id] > :is(h1, h2, h3, h4)"):
