@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from ganlib.game import augment, losses, penalties
     from ganlib.gan import GAN
     from ganlib.models import layers
-    from ganlib.runs import outputs, sweep
+    from ganlib.runs import outputs, pretrained, sweep
     from ganlib.training import callbacks, health, lab
 
 __version__ = "0.1.0"
 __all__ = ["GAN", "augment", "callbacks", "check", "data", "health", "lab", "layers", "losses"]
-__all__ += ["metrics", "models", "outputs", "penalties", "plots", "repeatable", "sweep"]
+__all__ += ["metrics", "models", "outputs", "penalties", "plots", "pretrained", "repeatable"]
+__all__ += ["sweep"]
 
 _OBJECTS = {"GAN": "gan", "check": "checks"}
-_MODULES = {"layers": "models.layers", "outputs": "runs.outputs", "sweep": "runs.sweep"}
+_MODULES = {"layers": "models.layers", "outputs": "runs.outputs"}
+_MODULES |= {"pretrained": "runs.pretrained", "sweep": "runs.sweep"}
 _MODULES |= {name: name for name in ("data", "metrics", "models", "plots")}
 _MODULES |= {name: f"game.{name}" for name in ("augment", "losses", "penalties")}
 _MODULES |= {name: f"training.{name}" for name in ("callbacks", "health", "lab")}

@@ -16,7 +16,6 @@ from ganlib.game.players import given
 from ganlib.game.rules import Ruled
 from ganlib.game.sampling import Sampled
 from ganlib.game.saved import Saved
-from ganlib.models import layers
 from ganlib.types import Tensor
 
 Loss = tuple[Tensor, dict[str, Tensor]]  # what a player descends, and its logs
@@ -86,17 +85,8 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         self.generator_helper = players.helper(generator_helper, "generator_helper")
         self.discriminator_helper = players.helper(discriminator_helper, "discriminator_helper")
         self.ema_generator, self.boundary, self.seed, self.means = None, None, seed, {}
-        latents = players.takes_latents(self.generator)
-        self.latent_dim = self.generator.inputs[0].shape[-1] if latents else None
-        of_classes = players.of_classes(self.generator)
-        self.classes = layers.classes(self.generator) if of_classes else None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
-
-    @property
-    def condition(self) -> Tensor | None:
-        """The input of the generator that is its condition, a Keras tensor, or None."""
-        return players.condition(self.generator)
 
     def train_step(self, *args: Any) -> Any:
         return backend.train_step(self, self._step, *args)

@@ -1,5 +1,6 @@
 """Features from networks, on whichever backend, and all scores of images at once."""
 
+import contextlib
 import json
 import random
 import re
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from ganlib import data, metrics
-from ganlib.metrics import Classifier, Inception, frechet_distance, score
+from ganlib.metrics import Classifier, Inception, frechet_distance, networks, score
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,7 @@ def test_a_trained_classifier_is_found_again_bit_for_bit(digits, folder, monkeyp
     first = Classifier(digits, epochs=1).features(digits.images)
     (file,) = folder.iterdir()
     trained = []
-    monkeypatch.setattr(Classifier, "_train", lambda *arguments: trained.append(arguments))
+    monkeypatch.setattr(networks, "train_small", lambda *arguments: trained.append(arguments))
     again = Classifier(digits, epochs=1)
     np.testing.assert_array_equal(again.features(digits.images), first)
     assert not trained
@@ -83,7 +84,7 @@ def test_a_damaged_cache_is_trained_again_without_fuss(
     digits, folder, damage, recwarn, monkeypatch
 ):
     trained = []
-    monkeypatch.setattr(Classifier, "_train", lambda *arguments: trained.append(arguments))
+    monkeypatch.setattr(networks, "train_small", lambda *arguments: trained.append(arguments))
     first = Classifier(digits).features(digits.images)
     (file,) = folder.iterdir()
     content = file.read_bytes()
@@ -101,10 +102,74 @@ def test_a_damaged_cache_is_trained_again_without_fuss(
     assert not [w for w in recwarn if "ganlib" in str(w.filename)]
 
 
+def photographs(n=96):
+    """Two classes that colour tells apart."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 2
+    images = rng.integers(0, 120, (n, 8, 8, 3), dtype="uint8")
+    images[..., 0] += (120 * labels[:, None, None]).astype("uint8")
+    return data.Dataset("photographs", images, labels)
+
+
+def test_a_residual_classifier_learns_and_says_what_it_is():
+    images = photographs()
+    judge = Classifier(images, epochs=12, photographs=True)
+    assert (judge.probabilities(images.images).argmax(axis=1) == images.labels).mean() > 0.95
+    assert judge.features(images.images).shape == (96, 128)
+    assert judge.name == ("residual classifier of 'photographs' (96 images), epochs=12, seed=0")
+    assert Classifier(images, epochs=0).name != judge.name
+
+
+def test_a_residual_classifier_that_was_stopped_ends_as_one_that_was_not(folder, monkeypatch):
+    images, judged = photographs(300), photographs().images
+    whole = Classifier(images, epochs=3, photographs=True).features(judged)
+    for file in folder.iterdir():
+        file.unlink()
+    read, calls = data.scale, []
+
+    def stopped(pixels):
+        calls.append(0)
+        if len(calls) == 6:  # in the third epoch of two batches each; one more shows their shapes
+            raise ValueError
+        return read(pixels)
+
+    monkeypatch.setattr(networks.data, "scale", stopped)
+    with contextlib.suppress(Exception):  # each backend has another one for what a reader raises
+        Classifier(images, epochs=3, photographs=True)
+    monkeypatch.setattr(networks.data, "scale", read)
+    (unfinished,) = folder.iterdir()
+    again = Classifier(images, epochs=3, photographs=True).features(judged)
+    np.testing.assert_allclose(again, whole, atol=1e-4)
+    assert not unfinished.exists()
+
+
+def test_images_are_moved_and_mirrored():
+    image = np.arange(7 * 9, dtype="float32").reshape(1, 7, 9, 1)
+    moved = networks.shaken(image.repeat(4000, 0), np.random.default_rng(0))
+    wide = np.pad(image[0], ((4, 4), (4, 4), (0, 0)), "reflect")
+    views = {
+        part.tobytes()
+        for top in range(9)
+        for left in range(9)
+        for part in (
+            wide[top : top + 7, left : left + 9],
+            wide[top : top + 7, left : left + 9][:, ::-1],
+        )
+    }
+    assert {one.tobytes() for one in moved} == views
+    assert networks.shaken(image, np.random.default_rng(0), 0.75).shape == (1, 5, 7, 1)
+    np.testing.assert_array_equal(
+        networks.shaken(image, np.random.default_rng(1)),
+        networks.shaken(image, np.random.default_rng(1)),
+    )
+
+
 def test_a_folder_that_takes_no_files_is_no_obstacle(digits, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert Classifier(digits, epochs=0).features(digits.images[:2]).shape == (2, 64)
+    judge = Classifier(digits.take(20), epochs=1, photographs=True)
+    assert judge.features(digits.images[:2]).shape == (2, 128)
 
 
 def test_classifier_says_what_is_wrong(digits):

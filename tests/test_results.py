@@ -1,5 +1,6 @@
 """The table of results: read from what runs left, and refused where they do not say how."""
 
+import hashlib
 import importlib.util
 import json
 import subprocess
@@ -142,6 +143,22 @@ def test_a_result_that_is_not_what_was_asked_for_is_refused(kind, book):
     change, sentence = WRONG[kind]
     leave(book, {**RECORD, **change}, SCORES)
     with pytest.raises(ValueError, match=sentence):
+        results.table(book)
+
+
+def test_weights_are_those_of_the_run_and_small(book):
+    file = book / "results/dcgan-big/generator.keras"
+    file.write_bytes(b"weights")
+    with pytest.raises(ValueError, match=r"generator.keras is not what the run left: run it again"):
+        results.table(book)
+    left = {"generator.keras": hashlib.sha256(b"weights").hexdigest(), "judge.keras": "01"}
+    leave(book, RECORD | {"weights": left}, SCORES)  # not all that it left has to be committed
+    assert len(results.table(book)) == 1
+    content = bytes(results.LARGEST + 1)
+    file.write_bytes(content)
+    left["generator.keras"] = hashlib.sha256(content).hexdigest()
+    leave(book, RECORD | {"weights": left}, SCORES)
+    with pytest.raises(ValueError, match=r"has 2,000,001 bytes, and 2,000,000 are allowed"):
         results.table(book)
 
 

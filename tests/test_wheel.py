@@ -11,15 +11,25 @@ import sys
 import zipfile
 from importlib.metadata import Distribution
 
+import keras
 import pytest
 from packaging.requirements import Requirement
 from sources import NEEDS, ROOT
 from test_backends import available
 from test_project import PROJECT
 
+from ganlib import outputs, pretrained
 from ganlib.start import missing_backend_named
 
 pytestmark = pytest.mark.slow
+
+PRETRAINED = """
+import ganlib
+
+print(ganlib.outputs.results(), ganlib.pretrained.load("dcgan-tiny").sample(4).shape)
+print(*ganlib.pretrained.names())
+print(ganlib.outputs.committed("dcgan-mnist")["run"]["status"])
+"""
 
 WITHOUT_BACKEND = """
 import sys
@@ -61,6 +71,10 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, folder)
     left_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "ganlib", folder / "ganlib", ignore=left_out)
+    results = "book/results"
+    shutil.copytree(ROOT / results, folder / results)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    outputs.keep(folder / results / "dcgan-tiny", generator=model)
     offline = ("--no-deps", "--no-index", "--no-build-isolation")
     pip("wheel", "--quiet", *offline, "--wheel-dir", str(folder / "dist"), str(folder))
     (file,) = (folder / "dist").glob("*.whl")
@@ -74,13 +88,13 @@ def installed(wheel, tmp_path_factory):
     return folder
 
 
-def run(installed, *arguments, **variables):
+def run(installed, *arguments, where=ROOT / "tests", **variables):
     """What a program prints that finds ganlib in the folder `installed`, and runs elsewhere."""
     environment = {**os.environ, "PYTHONPATH": str(installed), **variables}
     done = subprocess.run(
         [sys.executable, *arguments],
         env=environment,
-        cwd=os.path.dirname(__file__),
+        cwd=where,
         capture_output=True,
         text=True,
         check=False,
@@ -94,7 +108,10 @@ def test_it_holds_the_library_and_nothing_else(wheel):
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ganlib").rglob("*.py")}
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-        assert names == files | {"ganlib/py.typed"}
+        left = {name for name in names if name.startswith("ganlib/results/")}
+        assert names - left == files | {"ganlib/py.typed"}
+        assert {name.rpartition(".")[2] for name in left} == {"keras", "json", "npz"}
+        assert "ganlib/results/dcgan-tiny/generator.keras" in left
         assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
 
 
@@ -130,3 +147,10 @@ def test_with_a_backend_it_trains(installed, backend):
         pytest.skip(NEEDS.format(backend))
     printed = run(installed, "-c", TRAINING, KERAS_BACKEND=backend).split()
     assert printed == ["(3,", "2)", str(installed / "ganlib" / "__init__.py")]
+
+
+def test_it_brings_what_the_runs_have_learnt(installed, tmp_path):
+    first, second, third = run(installed, "-c", PRETRAINED, where=tmp_path).splitlines()
+    assert first == f"{installed / 'ganlib' / 'results'} (4, 2)"
+    assert second.split() == sorted([*pretrained.names(), "dcgan-tiny"])
+    assert third == "completed"

@@ -6,6 +6,7 @@ A result counts if anyone can make it again: `run.json` must say which commit ra
 parameters, and these must be the ones of the run's YAML file and, for the rest, the chapter's.
 """
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from ganlib.runs.parameters import check_parameters, parameters_of, read_values
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 PAGE = BOOK / "results.md"
+LARGEST = 2_000_000  # bytes of a network that is committed
 TEXT = """\
 <!-- Written by `make results` from book/results/; edit tools/results.py instead. -->
 
@@ -113,7 +115,8 @@ def read(folder: Path) -> tuple[dict, dict, dict]:
 
     Raises:
         ValueError: a file is missing or not JSON; the run did not complete; nobody knows the code
-            that ran; the parameters are not those that the run has now.
+            that ran; the parameters are not those that the run has now; weights are not those that
+            it left, or larger than `LARGEST`.
     """
     name, book = folder.name, folder.parents[1]
     again = f"run it again, with --output {folder.as_posix()}."
@@ -141,10 +144,24 @@ def read(folder: Path) -> tuple[dict, dict, dict]:
                 f"{folder} was made with {key} = {value!r}, which in its run is {now}: put the "
                 f"value in {name}.yaml, or {again}"
             )
+    _check_weights(folder, record.get("weights", {}), again)
     missing = sorted(given.keys() - record["parameters"].keys())
     if missing:
         raise ValueError(f"{folder} was made without {', '.join(missing)} of {name}.yaml: {again}")
     return record, metrics, given
+
+
+def _check_weights(folder, left, again):
+    """Raise ValueError unless all networks in the folder are those that the run `left`."""
+    for file in sorted(folder.glob("*.keras")):
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != left.get(file.name):
+            raise ValueError(f"{file} is not what the run left: {again}")
+        if len(content) > LARGEST:
+            raise ValueError(
+                f"{file} has {len(content):,} bytes, and {LARGEST:,} are allowed: make it of a "
+                f"smaller network, or commit the result without it."
+            )
 
 
 def markdown(rows: list[Row]) -> str:

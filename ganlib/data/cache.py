@@ -65,6 +65,16 @@ def keep(name: str, arrays: Sequence[np.ndarray]) -> None:
         save(place / f"{name}.npz", **numbered, digest=np.array(digest(*arrays)))
 
 
+def unfinished(name: str) -> Path | None:
+    """A folder, which is made, for what will be kept under that name; None if there can be none."""
+    if place := user():
+        with contextlib.suppress(OSError):
+            folder = place / f"{name}-unfinished"
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+    return None
+
+
 def kept(name: str) -> list | None:
     """The arrays kept under that name, or None if they are not there or damaged."""
     if not (place := user()):

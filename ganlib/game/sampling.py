@@ -1,5 +1,7 @@
 """How a GAN's generator is sampled, and with what: latents and conditions."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -7,11 +9,33 @@ from numpy.typing import ArrayLike
 
 from ganlib.game import players
 from ganlib.game.feed import check_range, fits
+from ganlib.models import layers
 from ganlib.pixels import to_uint8
+from ganlib.types import Tensor
 
 
 class Sampled(keras.Model):
-    """A GAN that one draws samples from; `ganlib.GAN` is the model."""
+    """A GAN that one draws samples from; `ganlib.GAN` is the model.
+
+    What it has is a `generator`, whose inputs are known, and an `ema_generator` or None.
+    """
+
+    @functools.cached_property
+    def latent_dim(self) -> int | None:
+        """How many latents the generator takes; None if it takes none."""
+        latents = players.takes_latents(self.generator)
+        return self.generator.inputs[0].shape[-1] if latents else None
+
+    @property
+    def condition(self) -> Tensor | None:
+        """The input of the generator that is its condition, a Keras tensor, or None."""
+        return players.condition(self.generator)
+
+    @functools.cached_property
+    def classes(self) -> int | None:
+        """How many classes the generator knows, if its condition is a class and a layer says."""
+        of_classes = players.of_classes(self.generator)
+        return layers.classes(self.generator) if of_classes else None
 
     @property
     def sampler(self) -> keras.Model:
@@ -28,8 +52,7 @@ class Sampled(keras.Model):
         Raises:
             ValueError: truncation is outside (0, 1], or the generator takes no latents.
         """
-        _check_takes_latents(self)
-        return latents(n, self.latent_dim, seed, truncation)
+        return latents(n, _latents_taken(self), seed, truncation)
 
     def sample(
         self,
@@ -65,7 +88,7 @@ class Sampled(keras.Model):
         if n is None:
             n = _number(self, labels)
         if latents is not None or truncation is not None:
-            _check_takes_latents(self)
+            _latents_taken(self)
         if self.latent_dim is not None:
             latents = self.latents(n, seed, truncation) if latents is None else latents
             latents = checked(latents, self.latent_dim)
@@ -113,11 +136,12 @@ def checked(given: ArrayLike, dim: int) -> np.ndarray:
     return given
 
 
-def _check_takes_latents(gan):
+def _latents_taken(gan) -> int:
     if gan.latent_dim is None:
         raise ValueError(
             "The generator takes a condition and no latents: sample(labels=conditions) is all."
         )
+    return gan.latent_dim
 
 
 def _check_number(n):

@@ -3,16 +3,12 @@
 An extractor has `features(images)`, and `name`. One that also classifies has
 `features_and_probabilities(images)`, which costs one pass, not two, and `class_names` if the
 classes are those of the data. Any function of uint8 images does as well.
-
-The networks here are float32 and channels last whatever Keras is set to, for what one process finds
-in a cache another has put there.
 """
 
-import contextlib
 import hashlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +19,7 @@ from keras import layers, ops
 from ganlib import data
 from ganlib.data import cache
 from ganlib.data.stored import downloading
+from ganlib.metrics import networks
 from ganlib.metrics.inputs import array
 
 
@@ -54,37 +51,6 @@ def judge(dataset: data.Dataset, epochs: int = 3, seed: int = 0) -> "Classifier 
         "network, and scores compare only with others of the same."
     )
     return Untrained(dataset.image_shape, seed)
-
-
-@contextlib.contextmanager
-def _float32_channels_last():
-    """Keras's own settings, as long as a network is built or trained."""
-    config = keras.config
-    before = config.floatx(), config.dtype_policy(), config.image_data_format()
-
-    def use(floatx, policy, data_format):
-        config.set_floatx(floatx)
-        config.set_dtype_policy(policy)
-        config.set_image_data_format(data_format)
-
-    use("float32", "float32", "channels_last")
-    try:
-        yield
-    finally:
-        use(*before)
-
-
-def _he(seed):
-    return keras.initializers.HeNormal(seed)
-
-
-def _hidden(image_shape, seed):
-    """Inputs and 64 features, of a small convolutional network with weights of this seed."""
-    inputs = keras.Input(image_shape)
-    x = layers.Conv2D(32, 3, 2, "same", activation="relu", kernel_initializer=_he(seed))(inputs)
-    x = layers.Conv2D(64, 3, 2, "same", activation="relu", kernel_initializer=_he(seed + 1))(x)
-    x = layers.Flatten()(x)
-    return inputs, layers.Dense(64, activation="relu", kernel_initializer=_he(seed + 2))(x)
 
 
 class _Extractor:
@@ -132,6 +98,21 @@ class _Classifying(_Extractor):
         return features, probabilities
 
 
+class Trained(_Classifying):
+    """A classifier that was trained elsewhere, as `ganlib.pretrained.judge` reads one.
+
+    Args:
+        model: from images float32 (N, H, W, C) in [-1, 1] to [features (N, F), probabilities
+            (N, classes)].
+        name: says what it was trained on, for the record.
+        class_names: of its classes, if these are the data's.
+    """
+
+    def __init__(self, model: keras.Model, name: str, class_names: Sequence[str] = ()) -> None:
+        self.model, self.name, self.class_names = model, name, tuple(class_names)
+        model.trainable = False  # PyTorch then keeps nothing for a gradient
+
+
 class Untrained(_Extractor):
     """The network of a `Classifier` up to its features, as it is before training.
 
@@ -151,14 +132,14 @@ class Untrained(_Extractor):
 
     def __init__(self, image_shape: tuple[int, ...], seed: int = 0) -> None:
         self.name = f"untrained network of {'x'.join(map(str, image_shape))}, seed={seed}"
-        with _float32_channels_last():
-            inputs, features = _hidden(tuple(image_shape), seed)
+        with networks.float32_channels_last():
+            inputs, features = networks.small(tuple(image_shape), seed)
             self.model = keras.Model(inputs, [features])
         self.model.trainable = False  # PyTorch then keeps nothing for a gradient
 
 
-class Classifier(_Classifying):
-    """A small convolutional classifier, trained on the spot; its last hidden layer is the features.
+class Classifier(Trained):
+    """A convolutional classifier, trained on the spot; its last hidden layer is the features.
 
     It knows what tells the classes of one data set apart and nothing else: scores from its features
     compare with no others, Inception's least of all. The trained weights are kept in the user's
@@ -167,12 +148,16 @@ class Classifier(_Classifying):
 
     Args:
         dataset: a `ganlib.data.Dataset` with labels of two classes or more.
-        epochs: passes over it, in batches of 64.
-        seed: of the weights and of the order.
+        epochs: passes over it.
+        seed: of the weights, of the order and of what is done to photographs.
+        photographs: a residual network, which learns from images that are moved a little and
+            mirrored (`networks.residual`). It is meant for tens of thousands of photographs and
+            tens of epochs; by default the network is small, for what is as simple as digits.
 
     Attributes:
         name: the data, the epochs and the seed, for the record.
         class_names: of the data set.
+        model: from images float32 in [-1, 1] to [features, probabilities].
 
     Warns:
         UserWarning: no image of some class, which the classifier then hardly ever answers.
@@ -183,54 +168,56 @@ class Classifier(_Classifying):
 
     _VERSION = 1  # part of the cache's key: raise it when the network or its training changes
 
-    def __init__(self, dataset: data.Dataset, epochs: int = 3, seed: int = 0) -> None:
-        if dataset.labels is None:
-            raise ValueError(f"A classifier needs labels, and {dataset} has none.")
-        there = set(dataset.labels.tolist())
-        if len(there) < 2:
-            raise ValueError(f"A classifier needs two classes, and {dataset} has images of one.")
-        self.class_names = dataset.class_names or tuple(map(str, range(max(there) + 1)))
-        missing = sorted(set(range(len(self.class_names))) - there)
-        if missing:
-            names = ", ".join(repr(self.class_names[i]) for i in missing[:10])
-            warnings.warn(
-                f"{dataset} has no image of {names}: the classifier will not know it.", stacklevel=2
-            )
-        self.name = f"classifier of {dataset}, epochs={epochs}, seed={seed}"
-        key = f"classifier-{self._key(dataset, epochs, seed)}"
-        with _float32_channels_last():
-            inputs, features = _hidden(dataset.image_shape, seed)
-            outputs = layers.Dense(len(self.class_names), kernel_initializer=_he(seed + 3))
-            classes = outputs(features)
-            self.model = keras.Model(inputs, [features, layers.Softmax()(classes)])
+    def __init__(
+        self, dataset: data.Dataset, epochs: int = 3, seed: int = 0, photographs: bool = False
+    ) -> None:
+        classes = _classes(dataset)
+        key = f"classifier-{self._key(dataset, classes, epochs, seed, photographs)}"
+        with networks.float32_channels_last():
+            make = networks.residual if photographs else networks.small
+            inputs, features = make(dataset.image_shape, seed)
+            last = layers.Dense(len(classes), kernel_initializer=networks.he(seed + 3))
+            logits = last(features)
+            model = keras.Model(inputs, [features, layers.Softmax()(logits)])
             weights = cache.kept(key)
             if weights is None:
-                self._train(keras.Model(inputs, classes), dataset, epochs, seed)
-                cache.keep(key, self.model.get_weights())
+                trained = keras.Model(inputs, logits), dataset, epochs, seed
+                if photographs:
+                    networks.train_residual(*trained, cache.unfinished(key))
+                else:
+                    networks.train_small(*trained)
+                cache.keep(key, model.get_weights())
             else:
-                self.model.set_weights(weights)
-        self.model.trainable = False
+                model.set_weights(weights)
+        kind = "residual classifier" if photographs else "classifier"
+        super().__init__(model, f"{kind} of {dataset}, epochs={epochs}, seed={seed}", classes)
 
-    def _key(self, dataset, epochs, seed):
+    def _key(self, dataset, classes, epochs, seed, photographs):
         """A name for the weights: all that they depend on, except the machine."""
         settings = (self._VERSION, keras.__version__, keras.config.backend(), epochs, seed)
-        key = hashlib.sha256(repr((settings, dataset.image_shape, self.class_names)).encode())
+        settings += ("photographs",) if photographs else ()
+        key = hashlib.sha256(repr((settings, dataset.image_shape, classes)).encode())
         key.update(cache.digest(dataset.labels).encode())
         for start in range(0, len(dataset), 512):  # a folder's images are read as they are needed
             key.update(dataset.images[start : start + 512].tobytes())
         return key.hexdigest()[:24]
 
-    def _train(self, model, dataset, epochs, seed):
-        model.compile(
-            keras.optimizers.Adam(2e-3),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+
+def _classes(dataset) -> tuple[str, ...]:
+    """The names of its classes. Raises ValueError, or warns, as `Classifier` says."""
+    if dataset.labels is None:
+        raise ValueError(f"A classifier needs labels, and {dataset} has none.")
+    there = set(dataset.labels.tolist())
+    if len(there) < 2:
+        raise ValueError(f"A classifier needs two classes, and {dataset} has images of one.")
+    classes = dataset.class_names or tuple(map(str, range(max(there) + 1)))
+    missing = sorted(set(range(len(classes))) - there)
+    if missing:
+        names = ", ".join(repr(classes[i]) for i in missing[:10])
+        warnings.warn(
+            f"{dataset} has no image of {names}: the classifier will not know it.", stacklevel=3
         )
-        size = min(64, len(dataset))
-        for epoch in range(epochs):
-            order = np.random.default_rng([seed, epoch]).permutation(len(dataset))
-            for start in range(0, len(order) - size + 1, size):
-                rows = order[start : start + size]
-                model.train_on_batch(data.scale(dataset.images[rows]), dataset.labels[rows])
+    return classes
 
 
 class Inception(_Classifying):
@@ -254,7 +241,7 @@ class Inception(_Classifying):
             "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/, "
             f"into {folder}; or use a Classifier, which needs no network."
         )
-        with downloading("InceptionV3's weights", instead), _float32_channels_last():
+        with downloading("InceptionV3's weights", instead), networks.float32_channels_last():
             network = keras.applications.InceptionV3()
         pooled = network.get_layer("avg_pool").output
         self.model = keras.Model(network.input, [pooled, network.output])

@@ -1,8 +1,9 @@
 """What an image chapter leaves behind when it is given a folder.
 
-`ready` comes before the training, `save` after it and before anything is scored, `record` with each
-score. With `output_dir=""` they do nothing. Every file is written whole or not at all. `committed`
-reads what an earlier run left beside the notebook.
+`ready` comes before the training, `save` after it and before anything is scored, `keep` with other
+networks, `record` with each score. With `output_dir=""` they do nothing. Every file is written
+whole or not at all. `committed` reads what an earlier run left beside the notebook, and
+`ganlib.pretrained` its networks.
 """
 
 import contextlib
@@ -69,7 +70,28 @@ def save(
         np.savez_compressed(part, **arrays)
     with whole(folder / "samples.png") as part:
         _picture(part, images)
-    _save_generator(folder, generator)
+    _save_model(folder, "generator", generator)
+
+
+def keep(output_dir: str | os.PathLike[str], **networks: Any) -> None:
+    """Write networks into the folder as NAME.keras, over older ones: discriminator=..., judge=...
+
+    One that Keras cannot save leaves its weights, as in `save`.
+
+    Args:
+        output_dir: the folder, made if it is missing.
+        networks: keras.Model; or a `metrics.Classifier`, whose name and class names are recorded.
+    """
+    if not output_dir:
+        return
+    folder = _folder(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, network in networks.items():
+        if hasattr(network, "class_names"):
+            about = {"name": network.name, "class_names": network.class_names}
+            record(output_dir, **{name: about})
+            network = network.model
+        _save_model(folder, name, network)
 
 
 def record(output_dir: str | os.PathLike[str], **measured: Any) -> None:
@@ -92,12 +114,19 @@ def record(output_dir: str | os.PathLike[str], **measured: Any) -> None:
     _begun.add(folder)
 
 
-def committed(name: str) -> dict[str, Any]:
-    """What a run left in `results/NAME`: its `metrics.json`, and as "run" its `run.json`.
+def results() -> Path:
+    """The folder of the committed runs: beside the notebook, in the book, or what the wheel has."""
+    package = Path(__file__).parents[1]
+    places = Path("results"), package / "results", package.parent / "book" / "results"
+    return next((place for place in places if place.is_dir()), places[-1])
 
-    Empty where the notebook has no such folder beside it, as on Colab.
+
+def committed(name: str) -> dict[str, Any]:
+    """What a run left in `results() / NAME`: its `metrics.json`, and as "run" its `run.json`.
+
+    Empty where there is no such folder.
     """
-    folder = Path("results", name)
+    folder = results() / name
     metrics = read_json(folder / "metrics.json")
     return metrics and metrics | {"run": read_json(folder / "run.json")}
 
@@ -140,19 +169,16 @@ def _picture(file, images):
     save_grid(file, shown, columns=min(len(shown), columns), zoom=zoom)
 
 
-def _save_generator(folder, generator):
-    for name, save in (
-        ("generator.keras", generator.save),
-        ("generator.weights.h5", generator.save_weights),
-    ):
+def _save_model(folder, name, model):
+    for ending, save in ((".keras", model.save), (".weights.h5", model.save_weights)):
         try:
-            with whole(folder / name) as part:
+            with whole(folder / f"{name}{ending}") as part:
                 save(part)
-            if name != "generator.keras":  # an earlier run's
-                (folder / "generator.keras").unlink(missing_ok=True)
+            if ending != ".keras":  # an earlier run's
+                (folder / f"{name}.keras").unlink(missing_ok=True)
             return
         except OSError:  # a full disk: nothing smaller would fit
             raise
         except Exception as error:  # whatever a layer of the reader's own raises
             reason = " ".join(str(error).split())[:200]
-            say(f"{name} cannot be written: {reason}")
+            say(f"{name}{ending} cannot be written: {reason}")

@@ -9,6 +9,7 @@ The values are checked before anything runs. Then one folder receives what the n
 import argparse
 import contextlib
 import datetime
+import hashlib
 import json
 import logging
 import os
@@ -296,6 +297,12 @@ def inside(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
+def weights(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each network that a run has left, by the name of its file."""
+    files = sorted(folder.glob("*.keras"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
 def run(
     notebook: Path,
     file: Path | None,
@@ -341,7 +348,7 @@ def run(
     save(status="running")
     try:
         execute(notebook, copy, given, memory)
-        save(status="completed")
+        save(status="completed", weights=weights(folder))
         if folder != target:
             move_into(folder, target)
         print(f"Finished in {record['seconds']:.0f} s: see {shown(target)}.")
