@@ -1,7 +1,7 @@
 """Change what a claim is about, and see whether its check notices.
 
     python tests/mutations/run.py                 all mutations
-    python tests/mutations/run.py dcgan math      those of two chapters
+    python tests/mutations/run.py dcgan dynamics  those of two chapters
     python tests/mutations/run.py --dozen         those that `make test` runs
 
 A mutation is a line of `CHAPTER.txt`:
