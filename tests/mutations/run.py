@@ -133,14 +133,10 @@ def plan(mutation):
             other.
     """
     sources, _ = sources_of(mutation.chapter)
-    made = [
-        number
-        for number, source in enumerate(sources)
-        if any(re.fullmatch(pattern, mutation.claim) for pattern in slices.claims(source))
-    ]
+    made = slices.making(sources, mutation.claim)
     if len(made) != 1:
         raise ValueError(f"{mutation}: the claim is made in {len(made)} cells, not in one")
-    chosen = slices.slice_of(sources, made[0])
+    chosen = set(slices.slice_of(sources, made[0]))
     if mutation.module:
         text = module_file(mutation.module).read_text(encoding="utf-8")
         mutated(text, mutation.old, mutation.new, mutation)
@@ -152,7 +148,8 @@ def plan(mutation):
             raise ValueError(f"{mutation}: the claim does not depend on the cell that is changed")
         changed = mutated(sources[found[0]], mutation.old, mutation.new, mutation)
         sources = [*sources[: found[0]], changed, *sources[found[0] + 1 :]]
-    return [(number, sources[number]) for number in chosen]
+        chosen |= set(slices.slice_of(sources, made[0]))  # the new code may need more
+    return [(number, sources[number]) for number in sorted(chosen)]
 
 
 # --- One of them, in a process of its own --------------------------------------------------------
@@ -185,7 +182,7 @@ def execute(mutation, cells):
     ganlib.repeatable()
     keras.utils.set_random_seed(0)
     os.chdir(ROOT / "book")
-    checks._untested = ["it is mutated"]
+    checks._untested, checks.settings = ["it is mutated"], lambda *_, **__: None
     _, parameters = sources_of(mutation.chapter)
     values, printed = {"ganlib": ganlib, "__name__": "__main__"}, io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
