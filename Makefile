@@ -48,7 +48,7 @@ lint: $(READY)
 
 check: lint
 	@echo "The tests that are not slow, and a chapter executed again"
-	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not matrix" --nbval tests book/math.ipynb
+	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not matrix" --nbval tests book/dynamics.ipynb
 
 test: lint
 	@echo "All tests, and every chapter executed again, its outputs compared with the committed ones"

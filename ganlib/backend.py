@@ -1,21 +1,24 @@
 """What differs between TensorFlow, JAX and PyTorch; the only file that imports any of them.
 
-Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). The training round in
-`ganlib.gan`, and `checkpoint` and `health` in `ganlib.training`, need some things of it that Keras
-does not offer in common:
+Keras chooses the backend from `KERAS_BACKEND` (TensorFlow if unset). A training round needs some
+things of it that Keras does not offer in common:
 
-- `pullback`: derivatives with respect to variables and to images;
+- `pullback`, `input_gradient`: derivatives with respect to variables and to images;
 - `train_step`: JAX wants a pure function of the whole state, the others a method that changes it;
-- `own_rows` and `own_share`: under `tf.distribute` every replica runs the round on its part of the
-  batch, and optimizers add up their gradients; on JAX one program sees the whole batch;
-- `probe`: a compiled look at a model in training that leaves no trace;
-- `random_state` and `set_random_state`: Keras's dropout on PyTorch draws from PyTorch's own seed.
+- `own_rows`, `own_share`: under `tf.distribute` every replica runs the round on its part of the
+  batch, and optimizers add up their gradients; on JAX one program sees the whole batch.
+
+The second half of the file serves what goes on around the rounds: `fit`, checkpoints, `health`.
 """
 
 import contextlib
 import functools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
+
+from ganlib.types import Tensor
 
 NAME = keras.config.backend()
 if NAME == "tensorflow":
@@ -28,29 +31,6 @@ else:
     raise ImportError(
         f"ganlib runs on tensorflow, jax or torch, not on {NAME!r}: set KERAS_BACKEND."
     )
-
-
-def repeat_trainings() -> None:
-    """Set the backend so that equal trainings end with equal weights; see `ganlib.repeatable`."""
-    if NAME == "tensorflow":
-        tf.config.list_physical_devices()  # looks for a GPU, and complains, now rather than later
-        # With the first of these passes over its graphs TensorFlow 2.21 does not always train
-        # alike: from one state 3 of 200 trainings of a small GAN ended with other weights, without
-        # it none (benchmarks/repeat.py). The second then writes errors to stderr. A round takes as
-        # long without them.
-        tf.config.optimizer.set_experimental_options(
-            {"dependency_optimization": False, "remapping": False}
-        )
-
-
-def _without_trace(function):
-    """`function`, whose assignments to Keras variables nobody sees."""
-
-    def observed(*args):
-        with keras.StatelessScope():
-            return function(*args)
-
-    return observed
 
 
 def _zeros_for_none(gradients, inputs):
@@ -84,82 +64,6 @@ if NAME == "tensorflow":
             output = function(inputs)
         return tape.gradient(output, inputs)
 
-    def train_step(model, step, data):
-        logs = step(data)
-        if on_many_machines(model):
-            # Of several machines' logs Keras takes the mean along an axis that scalars have not.
-            logs = {name: value[None] for name, value in logs.items()}
-        return logs
-
-    def probe(function, state):
-        return tf.function(_without_trace(function), autograph=False)
-
-    def _replica():
-        context = tf.distribute.get_replica_context()
-        if context is None:  # in a strategy's scope, but outside of a step
-            return 1, 0
-        return context.num_replicas_in_sync, context.replica_id_in_sync_group
-
-    def own_rows(draw, n):
-        replicas, index = _replica()
-        if replicas == 1:
-            return draw(n)
-        rows = draw(n * replicas)
-        return tf.reshape(rows[index * n : (index + 1) * n], (n, *rows.shape[1:]))
-
-    def own_share(gradients):
-        replicas, _ = _replica()
-        if replicas == 1:
-            return gradients
-        return [None if g is None else g / replicas for g in gradients]
-
-    def on_many_machines(model):
-        return model.distribute_strategy.extended._in_multi_worker_mode()
-
-    def shares_batches(model):
-        return model.distribute_strategy.num_replicas_in_sync > 1 or on_many_machines(model)
-
-    def iterate(batches, like):
-        @tf.autograph.experimental.do_not_convert
-        def loosely(*batch):  # of no certain shape where other batches may have another
-            pairs = zip(tf.nest.flatten(batch), tf.nest.flatten(like.element_spec), strict=True)
-            return tf.nest.pack_sequence_as(
-                like.element_spec,
-                [tf.compat.v1.placeholder_with_default(tensor, s.shape) for tensor, s in pairs],
-            )
-
-        sets = [tf.data.Dataset.from_tensors(batch) for batch in batches]
-        data = functools.reduce(lambda one, other: one.concatenate(other), sets)
-        if data.element_spec != like.element_spec:
-            data = data.map(loosely)
-        options = tf.data.Options()
-        options.autotune.enabled = False  # see `ganlib.data.batches`
-        return iter(data.with_options(options))
-
-    @contextlib.contextmanager
-    def uneven_parts_told(sentence):
-        try:
-            yield
-        except tf.errors.InvalidArgumentError as error:
-            if "Number of ways to split" not in str(error):
-                raise
-            raise ValueError(sentence) from None
-
-    def check_shares(model, data):
-        """Raise ValueError if the replicas' shares of the batches of a tf.data set may differ in
-        size: the mean of their gradients would then not be the batch's."""
-        replicas = model.distribute_strategy.num_replicas_in_sync
-        if replicas == 1 or isinstance(data, tf.distribute.DistributedDataset):  # shared already
-            return
-        for spec in tf.nest.flatten(data.element_spec):
-            size = spec.shape[0]
-            if size is None or size % replicas:
-                raise ValueError(
-                    f"{replicas} replicas share every batch equally, the last one as well, but a "
-                    f"batch has {size or 'an unknown number of'} rows: take a multiple of "
-                    f"{replicas}, and drop_remainder=True with data of your own."
-                )
-
 elif NAME == "torch":
 
     def pullback(function, variables, state, inputs=()):
@@ -178,50 +82,25 @@ elif NAME == "torch":
         inputs = inputs.detach().requires_grad_()
         return torch.autograd.grad(function(inputs), inputs, create_graph=True)[0]
 
-    def train_step(model, step, data):
-        return step(data)
-
-    def probe(function, state):
-        observed = _without_trace(function)
-
-        def forked(*args):
-            with torch.random.fork_rng():  # Keras's dropout draws from PyTorch's own generator
-                return observed(*args)
-
-        return forked
-
 else:
 
-    def _differentiable(function, state):
-        """Turn `function`, which reads and assigns Keras variables, into a pure one that hands back
-        what it assigned.
-
-        A Keras scope shows only what it was given, so it is given all of `state`.
-        """
+    def pullback(function, variables, state, inputs=()):
+        # A Keras scope shows only what it was given, so it is given all of `state`.
         before = [(v, v.value) for v in state]
 
-        def pure(replaced, *args):
+        def pure(values, *inputs):
+            replaced = zip(variables, values, strict=True)
             with keras.StatelessScope(state_mapping=[*before, *replaced]) as scope:
-                output, aux = function(*args)
+                output, aux = function(*inputs)
             return output, (aux, [scope.get_current_value(v) for v in state])
 
-        return pure
-
-    def _assign(state, values, but=()):
-        kept = {id(v) for v in but}
+        output, pull, (aux, values) = jax.vjp(
+            pure, [v.value for v in variables], *inputs, has_aux=True
+        )
+        kept = {id(v) for v in variables}
         for variable, value in zip(state, values, strict=True):
             if id(variable) not in kept:
                 variable.assign(value)
-
-    def pullback(function, variables, state, inputs=()):
-        pure = _differentiable(function, state)
-        output, pull, (aux, values) = jax.vjp(
-            lambda values, *inputs: pure(list(zip(variables, values, strict=True)), *inputs),
-            [v.value for v in variables],
-            *inputs,
-            has_aux=True,
-        )
-        _assign(state, values, but=variables)
 
         def pulled(cotangent=None):
             of_variables, *of_inputs = pull(
@@ -233,66 +112,6 @@ else:
 
     def input_gradient(function, inputs):
         return jax.grad(function)(inputs)
-
-    def train_step(model, step, state, data):  # type: ignore[misc]
-        groups = (
-            model.trainable_variables,
-            model.non_trainable_variables,
-            model.optimizer.variables,
-            model.metrics_variables,
-        )
-        mapping = [
-            pair
-            for variables, values in zip(groups, state, strict=True)
-            for pair in zip(variables, values, strict=True)
-        ]
-        with keras.StatelessScope(state_mapping=mapping) as scope:
-            logs = step(data)
-        return logs, tuple([scope.get_current_value(v) for v in variables] for variables in groups)
-
-    def probe(function, state):
-        @jax.jit
-        def pure(values, *args):
-            with keras.StatelessScope(list(zip(state, values, strict=True))):
-                return function(*args)
-
-        return lambda *args: pure([v.value for v in state], *args)
-
-
-if NAME != "tensorflow":
-
-    def own_rows(draw, n):
-        return draw(n)
-
-    def own_share(gradients):
-        return gradients
-
-    def on_many_machines(model):
-        return NAME == "jax" and jax.process_count() > 1
-
-    shares_batches = on_many_machines
-
-    def iterate(batches, like):
-        return iter(batches)
-
-    def uneven_parts_told(sentence):
-        return contextlib.nullcontext()
-
-
-def random_state() -> list:
-    """State of random numbers that no Keras variable holds: a list of arrays, empty but for
-    PyTorch."""
-    if NAME != "torch":
-        return []
-    return [state.numpy() for state in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
-
-
-def set_random_state(arrays: list) -> None:
-    """Put back what `random_state` returned; of another backend or machine, nothing."""
-    if len(arrays) == len(random_state()) > 0:
-        first, *others = map(torch.from_numpy, arrays)
-        torch.set_rng_state(first)
-        torch.cuda.set_rng_state_all(others)
 
 
 pullback.__doc__ = """Run `function(*inputs)` and return `(output, aux, pull)`.
@@ -311,28 +130,141 @@ pullback.__doc__ = """Run `function(*inputs)` and return `(output, aux, pull)`.
     """
 input_gradient.__doc__ = """Return the gradient of the scalar `function(inputs)` with respect to
 `inputs`, itself differentiable."""
-own_rows.__doc__ = """Random rows of this replica of a training: its `n` of `draw(n * replicas)`.
+
+
+def train_step(model: keras.Model, step: Callable, *args: Any) -> Any:
+    """Run `step(data)`, which assigns variables, as Keras's `train_step` must.
+
+    On JAX `state` comes before the data and the new state goes back beside the logs.
+    """
+    if NAME == "jax":
+        return _stateless_step(model, step, *args)
+    logs = step(*args)
+    if NAME == "tensorflow" and on_many_machines(model):
+        # Of several machines' logs Keras takes the mean along an axis that scalars have not.
+        logs = {name: value[None] for name, value in logs.items()}
+    return logs
+
+
+def _stateless_step(model, step, state, data):
+    groups = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    mapping = [
+        pair
+        for variables, values in zip(groups, state, strict=True)
+        for pair in zip(variables, values, strict=True)
+    ]
+    with keras.StatelessScope(state_mapping=mapping) as scope:
+        logs = step(data)
+    return logs, tuple([scope.get_current_value(v) for v in variables] for variables in groups)
+
+
+def on_many_machines(model: keras.Model) -> bool:
+    """Whether a compiled model trains in several processes at once."""
+    if NAME == "tensorflow":
+        return model.distribute_strategy.extended._in_multi_worker_mode()
+    return NAME == "jax" and jax.process_count() > 1
+
+
+def _replica():
+    """How many replicas share a step, and which of them this is."""
+    context = tf.distribute.get_replica_context() if NAME == "tensorflow" else None
+    if context is None:  # also in a strategy's scope, but outside of a step
+        return 1, 0
+    return context.num_replicas_in_sync, context.replica_id_in_sync_group
+
+
+def own_rows(draw: Callable[[Any], Tensor], n: Any) -> Tensor:
+    """Random rows of this replica of a training: its `n` of `draw(n * replicas)`.
 
     All of them together so draw what a single one would.
     """
-own_share.__doc__ = """A replica's gradients, such that their sum over all replicas is the mean."""
-on_many_machines.__doc__ = """Whether a compiled model trains in several processes at once."""
-shares_batches.__doc__ = (
+    replicas, index = _replica()
+    if replicas == 1:
+        return draw(n)
+    rows = draw(n * replicas)
+    return tf.reshape(rows[index * n : (index + 1) * n], (n, *rows.shape[1:]))
+
+
+def own_share(gradients: list) -> list:
+    """A replica's gradients, such that their sum over all replicas is the mean."""
+    replicas, _ = _replica()
+    if replicas == 1:
+        return gradients
+    return [None if g is None else g / replicas for g in gradients]
+
+
+# --- Around the rounds ------------------------------------------------------------------------
+
+
+def repeat_trainings() -> None:
+    """Set the backend so that equal trainings end with equal weights; see `ganlib.repeatable`."""
+    if NAME == "tensorflow":
+        tf.config.list_physical_devices()  # looks for a GPU, and complains, now rather than later
+        # With the first of these passes over its graphs TensorFlow 2.21 does not always train
+        # alike: from one state 3 of 200 trainings of a small GAN ended with other weights, without
+        # it none (benchmarks/repeat.py). The second then writes errors to stderr. A round takes as
+        # long without them.
+        tf.config.optimizer.set_experimental_options(
+            {"dependency_optimization": False, "remapping": False}
+        )
+
+
+def shares_batches(model: keras.Model) -> bool:
     """Whether a process sees no more than a part of the batches, or in parts."""
-)
-iterate.__doc__ = """An iterator over a list of batches that were taken from the iterator `like`.
+    replicas = NAME == "tensorflow" and model.distribute_strategy.num_replicas_in_sync
+    return replicas > 1 or on_many_machines(model)
+
+
+def check_shares(model: keras.Model, data: Any) -> None:
+    """Raise ValueError if the replicas' shares of the batches of a tf.data set may differ in size:
+    the mean of their gradients would then not be the batch's."""
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas == 1 or isinstance(data, tf.distribute.DistributedDataset):  # shared already
+        return
+    for spec in tf.nest.flatten(data.element_spec):
+        size = spec.shape[0]
+        if size is None or size % replicas:
+            raise ValueError(
+                f"{replicas} replicas share every batch equally, the last one as well, but a "
+                f"batch has {size or 'an unknown number of'} rows: take a multiple of "
+                f"{replicas}, and drop_remainder=True with data of your own."
+            )
+
+
+def iterate(batches: list, like: Any) -> Iterator:
+    """An iterator over a list of batches that were taken from the iterator `like`.
 
     It is for a compiled step that takes `like`: on TensorFlow of the same type, or the step would
     be traced again.
     """
-uneven_parts_told.__doc__ = """A context in which TensorFlow's error of a compiled step, that a
-batch cannot be cut into equal parts, becomes a ValueError with a sentence."""
-train_step.__doc__ = """Run `step(data)`, which assigns variables, as Keras's `train_step` must.
+    if NAME != "tensorflow":
+        return iter(batches)
 
-    On JAX `state` comes before the data and the new state goes back beside the logs.
-    """
-probe.__doc__ = """Return `function`, compiled where the backend compiles, to be called on tensors
-while the variables change.
+    @tf.autograph.experimental.do_not_convert
+    def loosely(*batch):  # of no certain shape where other batches may have another
+        pairs = zip(tf.nest.flatten(batch), tf.nest.flatten(like.element_spec), strict=True)
+        return tf.nest.pack_sequence_as(
+            like.element_spec,
+            [tf.compat.v1.placeholder_with_default(tensor, s.shape) for tensor, s in pairs],
+        )
+
+    sets = [tf.data.Dataset.from_tensors(batch) for batch in batches]
+    data = functools.reduce(lambda one, other: one.concatenate(other), sets)
+    if data.element_spec != like.element_spec:
+        data = data.map(loosely)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # see `ganlib.data.batches`
+    return iter(data.with_options(options))
+
+
+def probe(function: Callable, state: list[keras.Variable]) -> Callable:
+    """Return `function`, compiled where the backend compiles, to be called on tensors while the
+    variables change.
 
     What it assigns, such as batch norm's moving statistics or the state of a seed, is lost: to look
     changes nothing.
@@ -341,3 +273,36 @@ while the variables change.
         function: of tensors, to tensors.
         state: every Keras variable that it may read or assign.
     """
+    if NAME == "jax":
+
+        @jax.jit
+        def pure(values, *args):
+            with keras.StatelessScope(list(zip(state, values, strict=True))):
+                return function(*args)
+
+        return lambda *args: pure([v.value for v in state], *args)
+
+    # Keras's dropout draws from PyTorch's own generator.
+    apart = torch.random.fork_rng if NAME == "torch" else contextlib.nullcontext
+
+    def observed(*args):
+        with apart(), keras.StatelessScope():
+            return function(*args)
+
+    return tf.function(observed, autograph=False) if NAME == "tensorflow" else observed
+
+
+def random_state() -> list:
+    """State of random numbers that no Keras variable holds, since Keras's dropout on PyTorch draws
+    from PyTorch's own seed: a list of arrays, empty but for PyTorch."""
+    if NAME != "torch":
+        return []
+    return [state.numpy() for state in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
+
+
+def set_random_state(arrays: list) -> None:
+    """Put back what `random_state` returned; of another backend or machine, nothing."""
+    if len(arrays) == len(random_state()) > 0:
+        first, *others = map(torch.from_numpy, arrays)
+        torch.set_rng_state(first)
+        torch.cuda.set_rng_state_all(others)

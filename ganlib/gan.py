@@ -2,20 +2,19 @@
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 from keras import ops
 
 from ganlib import backend
-from ganlib.game import feed, players, terms, watch
+from ganlib.game import players, terms
 from ganlib.game.fakes import Fakes
-from ganlib.game.fitting import Fitted
 from ganlib.game.penalties import after_update
-from ganlib.game.players import given
-from ganlib.game.rules import Ruled
-from ganlib.game.sampling import Sampled
-from ganlib.game.saved import Saved
+from ganlib.interface import networks
+from ganlib.interface.fitting import Fitted
+from ganlib.interface.rules import Ruled
+from ganlib.interface.sampling import Sampled
+from ganlib.interface.saved import Saved
 from ganlib.types import Tensor
 
 Loss = tuple[Tensor, dict[str, Tensor]]  # what a player descends, and its logs
@@ -81,37 +80,12 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         discriminator_helper: keras.Model | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.generator, self.discriminator = players.pair(generator, discriminator)
-        self.generator_helper = players.helper(generator_helper, "generator_helper")
-        self.discriminator_helper = players.helper(discriminator_helper, "discriminator_helper")
+        self.generator, self.discriminator = networks.pair(generator, discriminator)
+        self.generator_helper = networks.helper(generator_helper, "generator_helper")
+        self.discriminator_helper = networks.helper(discriminator_helper, "discriminator_helper")
         self.ema_generator, self.boundary, self.seed, self.means = None, None, seed, {}
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
-
-    def train_step(self, *args: Any) -> Any:
-        return backend.train_step(self, self._step, *args)
-
-    def _step(self, data):
-        real_images, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
-        n = real_images.shape[0] or ops.shape(real_images)[0]  # unknown while Keras traces arrays
-        if isinstance(n, int):
-            feed.divide(n, self.n_critic)
-        parts = {"real_images": ops.cast(real_images, "float32")}
-        if self.latent_dim is not None:
-            parts["latents"] = backend.own_rows(
-                lambda rows: keras.random.normal((rows, self.latent_dim), seed=self.seed_generator),
-                n,
-            )
-        stray = False
-        if self.condition is not None:
-            parts["conditions"], stray = feed.training_condition(self, condition)
-        logs = self.round(**{name: ops.split(x, self.n_critic) for name, x in parts.items()})
-        if self.classes:
-            for name, sign in watch.STRAY_LABELS.items():
-                logs[name] = ops.where(stray, sign, logs[name])
-        for name, value in logs.items():
-            self.means[name].update_state(value)
-        return self.get_metrics_result()
 
     def round(
         self,
@@ -152,7 +126,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             real: as many real samples.
             condition: of both, or None.
         """
-        discriminator, (fake, *_) = given(self.discriminator, condition), made
+        discriminator, (fake, *_) = players.given(self.discriminator, condition), made
         seen_real, seen_fake = self.augment(real), self.augment(fake)
         real_logits = _logits(discriminator, seen_real)
         fake_logits = _logits(discriminator, seen_fake)
@@ -172,7 +146,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             made: a list of the fakes (B, ...) and of the values of the generator's penalties.
             real, condition: as for `discriminator_loss`.
         """
-        discriminator, (fake, *penalties) = given(self.discriminator, condition), made
+        discriminator, (fake, *penalties) = players.given(self.discriminator, condition), made
         logits = [_logits(discriminator, self.augment(fake))]
         if getattr(self.rules, "paired", False):
             logits.append(_logits(discriminator, self.augment(real)))

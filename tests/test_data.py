@@ -303,7 +303,7 @@ def fake(monkeypatch, **known):
         "y_test": np.arange(20, dtype=np.uint8) % 10,
     }
     known = known or {"digest": cache.digest(*arrays.values())}
-    kept = stored.Stored((28, 28, 1), (60, 20), tuple("0123456789"), **known)
+    kept = stored.Stored(tuple("0123456789"), counts=(60, 20), **known)
     monkeypatch.setitem(stored.STORED, "mnist", kept)
     return arrays
 

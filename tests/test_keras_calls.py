@@ -127,12 +127,6 @@ def test_export_is_of_the_generator_that_samples(tmp_path):
     np.testing.assert_allclose(made, model.ema_generator(LATENTS), atol=1e-6)
 
 
-@pytest.mark.skipif(keras.config.backend() != "torch", reason="of PyTorch's exporter")
-def test_an_export_that_pytorch_cannot_make_is_told(tmp_path):
-    with pytest.raises(ValueError, match="cannot export this generator on PyTorch .*: save it as"):
-        gan(ema=0.9).export(tmp_path / "exported", verbose=False)
-
-
 @pytest.mark.parametrize("kind", [np.float64, np.float16])
 def test_samples_of_another_precision_are_float32(kind):
     assert np.isfinite(fit(x=IMAGES.astype(kind)).history["generator_loss"]).all()
@@ -269,7 +263,7 @@ def fed(feed, images, model=None):
 def test_looking_at_the_first_batch_loses_none(feed, monkeypatch):
     looked = gan()
     fed(feed, IMAGES, looked)
-    monkeypatch.setattr("ganlib.game.feed.at_first", lambda *_: None)
+    monkeypatch.setattr("ganlib.interface.feed.at_first", lambda *_: None)
     blind = gan()
     fed(feed, IMAGES, blind)
     assert int(looked.generator_optimizer.iterations) >= 3

@@ -1,15 +1,19 @@
 """The lab against trainings done by hand."""
 
 import json
+import types
 
 import keras
 import numpy as np
 import pytest
+from scipy import stats
 
 from ganlib import GAN, augment, data, metrics, models
 from ganlib.training.lab import Lab, compare, scores, show
+from ganlib.training.tables import factor
 
 RING = data.ring(sigma=0.1)
+PLAIN = {"variant", "seed", "rounds", "updates", "seconds", "processor"}  # of every row
 built = []
 
 
@@ -73,9 +77,75 @@ def test_the_table_is_tidy_and_plain(lab):
         ("faster", 0),
     ]
     assert all(row["n"] == 50 and len(row["both"]) == 2 for row in lab.table)
-    assert all(0 < row["seconds"] < 60 for row in lab.table)
+    assert all(row["rounds"] == row["updates"] == 5 for row in lab.table)
+    assert all(0 < row[name] < 60 for row in lab.table for name in ("seconds", "processor"))
     assert json.loads(json.dumps(lab.table)) == lab.table
     assert lab.samples["plain"].shape == (20, 2)
+
+
+def test_one_training_is_scored_after_several_rounds():
+    """And goes on as if nobody had looked."""
+    lab = Lab(score, steps=5)
+    lab.add("plain", build, batches, rounds=(2, 4, 5))
+    assert (
+        [row["rounds"] for row in lab.table] == [row["updates"] for row in lab.table] == [2, 4, 5]
+    )
+    assert lab.column("plain", "mean").tolist() == [by_hand(0, steps) for steps in (2, 4, 5)]
+    assert (np.diff([row["seconds"] for row in lab.table]) > 0).all()
+
+
+def test_looking_is_no_part_of_the_seconds(monkeypatch):
+    now = [0.0]
+    clock = types.SimpleNamespace(monotonic=lambda: now[0], process_time=lambda: now[0])
+    monkeypatch.setattr("ganlib.training.lab.time", clock)
+
+    def slow(gan):
+        now[0] += 10
+        return score(gan)
+
+    lab = Lab(slow, steps=3)
+    lab.add("plain", build, batches, rounds=(1, 2, 3))
+    assert lab.column("plain", "seconds").tolist() == [0, 0, 0]
+
+
+def test_a_finished_training_is_not_repeated(tmp_path):
+    def faster(gan):
+        built.append("faster")
+        gan.generator_optimizer.learning_rate.assign(0.05)
+
+    def play(seeds):
+        lab = Lab(score, steps=5, seeds=seeds, folder=tmp_path / "trainings")
+        for name, change in (("plain", None), ("as fast / faster", faster)):
+            lab.add(name, build, batches, change, rounds=(2, 5), rate=0.05)
+        return lab
+
+    first = play((0,))
+    both = play((0, 3))
+    assert built.count("faster") == 2  # one of each seed
+    assert both.table[:2] == first.table[:2] and both.table[4:6] == first.table[2:]
+    assert both.table[0]["rate"] == 0.05
+    again = play((0, 3))
+    assert again.table == both.table
+    for name, drawn in both.samples.items():
+        np.testing.assert_array_equal(again.samples[name], drawn)
+    assert again.add("plain", build, batches, rounds=(2, 5), rate=0.05) is None
+    again.add("plain", build, batches, rounds=(2, 4), rate=0.05)  # another training
+    assert again.table[-1]["rounds"] == 4 and again.table[-1]["seed"] == 3
+
+
+def test_a_search_takes_the_setting_that_scores_best():
+    def assign(rate):
+        return lambda gan: gan.generator_optimizer.learning_rate.assign(rate)
+
+    def far(gan):
+        return {"fid": abs(float(gan.generator_optimizer.learning_rate) - 0.03)}
+
+    lab = Lab(far, steps=1, seeds=(0, 3))
+    found = lab.search("plain", build, batches, {x: assign(x) for x in (0.1, 0.03, 0.001)})
+    assert found == 0.03
+    assert [row["setting"] for row in lab.table] == [0.1, 0.1, 0.03, 0.03, 0.001, 0.001]
+    lab.table[2].pop("fid")  # a training of it has none
+    assert lab.search("plain", build, batches, {}.fromkeys([]) | {0.1: assign(0.1)}) == 0.1
 
 
 def test_show_prints_a_line_for_each_variant(lab, capsys):
@@ -108,7 +178,7 @@ def test_a_training_that_cannot_be_scored_costs_no_other():
     lab = Lab(score, steps=1, seeds=(0, 3))
     with pytest.warns(UserWarning, match="No scores of 'plain', seed 0: RuntimeError: no judge$"):
         lab.add("plain", build, batches)
-    assert [set(row) - {"variant", "seed", "seconds"} for row in lab.table] == [set(), {"mean"}]
+    assert [set(row) - PLAIN for row in lab.table] == [set(), {"mean"}]
     np.testing.assert_array_equal(lab.column("plain", "mean"), [np.nan, 1])
     assert lab.samples["plain"].shape == (20, 2)
 
@@ -127,7 +197,7 @@ def test_show_without_some_scores(capsys):
     for row in table:
         row["seconds"] = 1.0
     (b,) = compare(table)
-    assert np.isnan(b["ratio"]) and b["verdict"] == "no clear difference"
+    assert np.isnan([b["effect"], b["low"], b["high"], b["p"]]).all()
 
 
 class Stub:
@@ -168,25 +238,47 @@ def test_scores_that_cannot_be_computed_are_absent():
         assert set(score(Stub(digits.images[:4]))) == {"fid", "kid", "collapsed"}
 
 
-def test_compare_asks_every_training():
-    values = {
-        "plain": [4.0, 5.0, 6.0],
-        "good": [1.0, 2.0, 3.9],
-        "bad": [6.1, 7.0, 8.0],
-        "mixed": [3.9, 9.0, 9.0],
-    }
+def test_compare_has_effect_interval_and_p():
+    values = {"plain": [4.0, 5.0, 6.0, 7.0, 8.0], "good": [1.0, 2.0, 3.0, 3.5, 3.9]}
+    values |= {"half": [2.0, 2.5, 3.0, 3.5, 4.0], "same": [4.1, 5.1, 5.9, 7.1, 7.9]}
     table = [
-        {"variant": name, "seed": i, "fid": fid, "seconds": seconds, "collapsed": fid > 7}
+        {"variant": name, "seed": i, "fid": fid, "seconds": 2.0 + (name == "good")}
         for name, fids in values.items()
         for i, fid in enumerate(fids)
-        for seconds in [(2.0 + 10 * i) * (1.5 if name == "bad" else 1)]
     ]
+    table[5]["collapsed"] = True
     found = {row.pop("variant"): row for row in compare(table)}
-    assert [row["verdict"] for row in found.values()] == ["better", "worse", "no clear difference"]
-    assert found["good"]["ratio"] == pytest.approx(2 / 5)
-    assert (found["mixed"]["low"], found["mixed"]["high"]) == pytest.approx((3.9 / 5, 9 / 5))
-    assert found["bad"]["cost"] == pytest.approx(1.5) and found["good"]["cost"] == 1
-    assert [row["collapsed"] for row in found.values()] == [0, 1, 2]
+    ratios = np.sort([a / b for a in values["half"] for b in values["plain"]])
+    half = found["half"]
+    assert (half["low"], half["effect"], half["high"]) == (ratios[2], ratios[12], ratios[22])
+    assert half["effect"] == pytest.approx(0.5)
+    # all five below all five: twice one order in 252; the half has one tie with it
+    assert found["good"]["p"] == pytest.approx(2 / 252)
+    assert found["good"]["cost"] == 1.5 and found["good"]["collapsed"] == 1
+    assert found["same"]["p"] > 0.9 and found["same"]["low"] < 1 < found["same"]["high"]
+
+
+@pytest.mark.parametrize(("n", "m"), [(4, 5), (5, 5), (5, 7), (6, 5)])
+def test_the_interval_is_that_of_the_rank_test(n, m):
+    """It holds 1 if and only if the test has p > 0.05."""
+    rng = np.random.default_rng(n * m)
+    for shift in np.linspace(0, 2, 50):
+        values, others = np.exp(rng.normal(shift, 1, n)), np.exp(rng.normal(0, 1, m))
+        _, low, high = factor(values, others)
+        p = stats.mannwhitneyu(values, others, method="exact").pvalue
+        assert (low <= 1 <= high) == (p > 0.05)
+
+
+def test_the_interval_holds_the_factor_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    found = [factor(2 * a, b)[1:] for a, b in np.exp(rng.standard_t(3, (4000, 2, 5)) / 3)]
+    low, high = np.transpose(found)
+    assert np.mean((low <= 2) & (high >= 2)) == pytest.approx(1 - 8 / 252, abs=0.01)
+
+
+def test_too_few_trainings_have_no_interval():
+    _, low, high = factor(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    assert (low, high) == (0, np.inf)
 
 
 def test_a_training_that_breaks_costs_no_other():
@@ -197,7 +289,7 @@ def test_a_training_that_breaks_costs_no_other():
     with pytest.warns(UserWarning, match="No scores of 'ruined', seed 0: The .* loss is"):
         lab.add("ruined", build_wasserstein, batches, ruin)
     lab.add("plain", build_wasserstein, batches)
-    assert set(lab.table[0]) == {"variant", "seed", "seconds"}
+    assert set(lab.table[0]) == PLAIN
     assert np.isfinite(lab.column("plain", "mean")).all()
     assert set(lab.samples) == {"ruined", "plain"}
 

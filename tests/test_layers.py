@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from ganlib import GAN, backend, penalties
+from ganlib.interface.networks import classes
 from ganlib.models.layers import (
     ConditionalBatchNormalization,
     JoinLabels,
@@ -13,7 +14,6 @@ from ganlib.models.layers import (
     Projection,
     SelfAttention,
     SpectralNormalization,
-    classes,
     matrix,
     standing_statistics,
 )

@@ -21,7 +21,6 @@ INSIDE = {
     "penalties.Penalty",
     "penalties.Random",
     "penalties.after_update",
-    "penalties.check_norms",
     "penalties.gradient_norms",
     "penalties.squared_gradient_norms",
 }

@@ -103,7 +103,7 @@ def test_without_playwright_it_says_so_in_one_sentence(site, tmp_path):
 def test_a_book_whose_numbers_do_not_settle_is_not_written(monkeypatch):
     sheets = itertools.count()
     monkeypatch.setattr(pdf, "print_once", lambda *_: next(sheets))
-    monkeypatch.setattr(pdf, "page_numbers", lambda printed: {"math": printed})
+    monkeypatch.setattr(pdf, "page_numbers", lambda printed: {"dynamics": printed})
     with pytest.raises(SystemExit, match="No PDF"):
         pdf.print_numbered(None, None)
 

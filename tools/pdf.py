@@ -206,8 +206,8 @@ def page_numbers(pdf):
     """The page of every place in the PDF that a link leads to.
 
     The browser writes the structure of the file as plain text: `/Type /Page` for every page, in
-    order, and a table of places, `/math--summary [2940 0 R /XYZ 52 781 0]`. The outline's entries,
-    `/Dest [...]`, have no name.
+    order, and a table of places, `/divergences--summary [29 0 R /XYZ 52 7 0]`. The outline's
+    entries, `/Dest [...]`, have no name.
     """
     pages = re.findall(rb"\n(\d+) 0 obj\n<</Type /Page\n", pdf)
     number = {page: i for i, page in enumerate(pages, 1)}

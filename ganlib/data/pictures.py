@@ -18,15 +18,6 @@ from ganlib.types import Size
 _GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
 # Formats that Pillow recognises but that hold no pixels, or measurements without a white level.
 _NO_PICTURES = {"BUFR", "EPS", "FITS", "GRIB", "HDF5", "MPEG", "WMF"}
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class _Refused(ValueError):
@@ -134,10 +125,9 @@ def read(path: str, size: tuple[int, int], channels: int) -> np.ndarray:
             # Which of 4 or 16 greys is transparent: Pillow makes 256 of them as it reads.
             file.info["transparency"] *= {"L;2": 85, "L;4": 17}.get(file.tile[0][3], 1)
         file.load()
+        with contextlib.suppress(Exception):  # its metadata is damaged, the picture is not
+            ImageOps.exif_transpose(file, in_place=True)
         image = _eight_bits(path, file)
-        # Pillow turned a TIFF when it loaded it, and removed the tag.
-        turn = _TURNS.get(_orientation(file))
-        image = image if turn is None else image.transpose(turn)
         if image.has_transparency_data:
             # Transparent pixels show the page behind them: white.
             image = image.convert("RGBA")

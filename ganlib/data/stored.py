@@ -22,33 +22,29 @@ class Stored:
     checks the archives of MNIST and CIFAR-10 by their hashes, but not that of Fashion-MNIST.)
     """
 
-    shape: tuple[int, int, int]
-    counts: tuple[int, int]  # training and test images
     class_names: tuple[str, ...]
     digest: str | None = None
     pixel_sum: int | None = None
+    shape: tuple[int, int, int] = (28, 28, 1)  # those of MNIST, and of what replaces it
+    counts: tuple[int, int] = (60_000, 10_000)  # training and test images
 
 
 STORED = {
     "mnist": Stored(
-        (28, 28, 1),
-        (60_000, 10_000),
         glyphs.DIGITS,
         digest="06d44f4dfd037acbaab6144b50605a8635690a91df33808fc13ac510e77361bc",
     ),
     "fashion_mnist": Stored(
-        (28, 28, 1),
-        (60_000, 10_000),
         ("T-shirt", "trouser", "pullover", "dress", "coat")
         + ("sandal", "shirt", "sneaker", "bag", "ankle boot"),
         pixel_sum=3_431_114_169,
     ),
     "cifar10": Stored(
-        (32, 32, 3),
-        (50_000, 10_000),
         ("airplane", "automobile", "bird", "cat", "deer")
         + ("dog", "frog", "horse", "ship", "truck"),
         pixel_sum=18_540_682_003,
+        shape=(32, 32, 3),
+        counts=(50_000, 10_000),
     ),
 }
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -103,11 +99,9 @@ def _difference(name, arrays) -> str | None:
         return None if found == stored.digest else f"expected digest {stored.digest}, found {found}"
     for part, count in zip(("train", "test"), stored.counts, strict=True):
         images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
-        shape = (count, *stored.shape)
-        if images.dtype != np.uint8 or images.reshape(len(images), -1).shape != (
-            count,
-            np.prod(shape[1:]),
-        ):
+        flat = count, np.prod(stored.shape)
+        if images.dtype != np.uint8 or images.reshape(len(images), -1).shape != flat:
+            shape = (count, *stored.shape)
             return f"expected x_{part} to be uint8 {shape}, found {images.dtype} {images.shape}"
         classes = np.bincount(labels, minlength=10)
         if classes.tolist() != [count // 10] * 10:

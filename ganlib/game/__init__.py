@@ -1,4 +1,4 @@
-"""What a game is made of: losses, penalties, augmentation, and what a round needs beside them."""
+"""What a game is made of: losses, penalties, terms, augmentation, and who plays it."""
 
 from ganlib.game import augment, losses, penalties
 

@@ -139,17 +139,9 @@ def _resample(images, rows, columns):
     return ops.swapaxes(ops.reshape(images, (-1, width, height, channels)), 1, 2)
 
 
-OPERATIONS = {
-    "brightness": brightness,
-    "saturation": saturation,
-    "contrast": contrast,
-    "translation": translation,
-    "scaling": scaling,
-    "rotation": rotation,
-    "cutout": cutout,
-    "noise": noise,
-}
-COLOR = ("brightness", "saturation", "contrast")
+_ALL = brightness, saturation, contrast, translation, scaling, rotation, cutout, noise
+OPERATIONS = {operation.__name__: operation for operation in _ALL}
+COLOR = "brightness", "saturation", "contrast"
 
 
 @keras.saving.register_keras_serializable(package="ganlib")

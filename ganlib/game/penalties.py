@@ -228,14 +228,3 @@ def after_update(penalties: Iterable[Callable], discriminator: keras.Model) -> N
     for penalty in penalties:
         if hasattr(penalty, "after_update"):
             penalty.after_update(discriminator)
-
-
-def check_norms(penalties: Iterable[Callable], discriminator: keras.Model) -> None:
-    """Raise ValueError if a penalty of gradients meets batch norm."""
-    if any(getattr(penalty, "of_gradient", True) for penalty in penalties) and any(
-        isinstance(layer, keras.layers.BatchNormalization) for layer in sublayers(discriminator)
-    ):
-        raise ValueError(
-            "A gradient penalty needs a discriminator without batch norm: with it each logit "
-            "depends on the whole batch, and the gradient at one image is not its own."
-        )

@@ -9,33 +9,10 @@ random numbers is an object that holds its `keras.random.SeedGenerator` as `seed
 JAX every round would draw the same.
 """
 
-from collections.abc import Callable
-
 import keras
 from keras import ops
 
 from ganlib.types import Tensor
-
-
-def checked(
-    terms: dict[str, Callable] | None, player: str, helper: keras.Model | None
-) -> dict[str, Callable]:
-    """The terms of a player as a dict; ValueError if they are none, or leave its helper idle."""
-    terms = {} if terms is None else terms
-    if (
-        not isinstance(terms, dict)
-        or not all(isinstance(name, str) and callable(term) for name, term in terms.items())
-        or "loss" in terms
-    ):
-        raise ValueError(
-            f"{player}_terms is a dict from names, but not 'loss', to functions of (fake, real, "
-            f"condition), not {terms!r}."
-        )
-    if helper is not None and not terms:
-        raise ValueError(
-            f"The {player}'s helper would learn nothing: give it a loss by {player}_terms."
-        )
-    return dict(terms)
 
 
 def values(

@@ -309,19 +309,6 @@ class Projection(layers.Layer):
         }
 
 
-def classes(model: keras.Model) -> int | None:
-    """How many classes the labels that a model takes may have, or None if no layer says.
-
-    `Embedding` and `JoinLabels` do, also inside of other layers.
-    """
-    known = [
-        layer.input_dim if isinstance(layer, layers.Embedding) else layer.classes
-        for layer in sublayers(model)
-        if isinstance(layer, layers.Embedding | JoinLabels)
-    ]
-    return min(known, default=None)
-
-
 def standing_statistics(
     generator: keras.Model, inputs: np.ndarray | Sequence[np.ndarray], batch_size: int = 64
 ) -> None:

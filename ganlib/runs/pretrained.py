@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from ganlib import metrics
-from ganlib.game.sampling import Sampled
+from ganlib.interface.sampling import Sampled
 from ganlib.runs.outputs import committed, results
 
 

@@ -4,25 +4,35 @@
     lab.add("baseline", build, batches)
     lab.add("twice the learning rate", build, batches, faster)
     lab.show("fid", "coverage", "seconds")
+    compare(lab.table)
 
-One training shows little: what a trick does has to stand out from what the seed does.
+One training shows little: what a trick does has to stand out from what the seed does. Nor does one
+setting: a change that needs another learning rate is judged fairly once it has had the same
+`Lab.search` as everything beside it.
 """
 
 import contextlib
+import json
+import re
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from ganlib import data, metrics
-from ganlib.checks import first_line, say
+from ganlib.checks import first_line
+from ganlib.files import whole
 from ganlib.gan import GAN
 from ganlib.pixels import scale
 from ganlib.training import callbacks, checkpoint, health
+from ganlib.training.tables import column, compare, show
+
+__all__ = ["Lab", "column", "compare", "scores", "show"]
 
 _traced = weakref.WeakKeyDictionary()  # the GAN of each function `build` that still exists
 
@@ -42,10 +52,15 @@ class Lab:
         steps: rounds of a training.
         seeds: a training for each of them.
         max_seconds: stop each training cleanly after as many; 0: never.
+        folder: each finished training leaves a small file there, and one that has left its file is
+            not trained again. Whatever else changes a training, such as the data, asks for another
+            folder.
 
     Attributes:
-        table: list of dicts, one a training: `variant`, `seed`, what `score` gave, and the
-            `seconds` of training. Plain numbers and text, ready for JSON.
+        table: list of dicts, one a training: `variant`, `seed`, its planned `rounds`, the
+            generator's `updates`, the `seconds` of training and those of the `processor`, in which
+            other programs' work does not count, and what `score` gave. Plain numbers and text,
+            ready for JSON.
         samples: what `GAN.sample(20)` gave after the first training of each variant that is not
             conditional.
     """
@@ -56,8 +71,10 @@ class Lab:
         steps: int,
         seeds: Sequence[int] = (0,),
         max_seconds: float = 0.0,
+        folder: str | Path = "",
     ) -> None:
         self.score, self.steps, self.seeds, self.max_seconds = score, steps, seeds, max_seconds
+        self.folder = folder
         self.table, self.samples = [], {}
 
     def add(
@@ -66,10 +83,12 @@ class Lab:
         build: Callable[[int], GAN],
         batches: Callable[[int], Any],
         change: Callable[[GAN], Any] | None = None,
-    ) -> GAN:
+        rounds: Sequence[int] = (),
+        **about: Any,
+    ) -> GAN | None:
         """Train a variant from every seed and add its rows to the table.
 
-        A training whose losses are no longer finite ends there, and has no scores.
+        A training whose losses are no longer finite ends there, and has no more scores.
 
         Args:
             variant: its name in the table.
@@ -78,33 +97,94 @@ class Lab:
             batches: function of a seed to what `fit` takes, without end.
             change: function of the GAN that assigns weights or learning rates before it trains.
                 What a trace has fixed, such as Adam's betas, takes another `build`.
+            rounds: score the training after each of these, a row for each, and end it after the
+                last; by default after `steps`.
+            about: what else the rows say.
 
         Returns:
-            The GAN of the last seed, trained. Another `add` with its `build` trains it anew.
+            The GAN of the last seed, trained, or None if all were found in the folder. Another
+            `add` with its `build` trains it anew.
         """
+        gan = None
         for seed in self.seeds:
+            rows = [
+                {"variant": variant, "seed": int(seed), **about, "rounds": int(n)}
+                for n in sorted(set(rounds or (self.steps,)))
+            ]
+            file = self.folder and Path(self.folder) / _file_name(rows[-1])
+            if file and file.exists():
+                with np.load(file) as kept:
+                    self.table += json.loads(str(kept["rows"]))
+                    if kept["samples"].size:
+                        self.samples.setdefault(variant, kept["samples"])
+                continue
+            self.table += rows
             gan = self._start(build, batches, seed)
             if change is not None:
                 change(gan)
-            start = time.monotonic()
-            row = {"variant": variant, "seed": int(seed)}
-            self.table.append(row)
-            broken = False
-            try:
-                gan.fit(
-                    batches(seed),
-                    steps_per_epoch=self.steps,
-                    callbacks=[callbacks.StopAfter(self.max_seconds)],
-                    verbose=0,
-                )
-            except FloatingPointError as error:
-                warnings.warn(f"No scores of {variant!r}, seed {seed}: {error}", stacklevel=2)
-                broken = True
-            row["seconds"] = time.monotonic() - start
-            if gan.condition is None:
-                self.samples.setdefault(variant, gan.sample(20, seed=1))
-            row |= {} if broken else self._scores(row, gan)
+            self._train(gan, batches(seed), rows)
+            drawn = gan.sample(20, seed=1) if gan.condition is None else np.empty(0)
+            if drawn.size:
+                self.samples.setdefault(variant, drawn)
+            if file:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with whole(file) as part:
+                    np.savez_compressed(part, rows=json.dumps(rows), samples=drawn)
         return gan
+
+    def search(
+        self,
+        variant: str,
+        build: Callable[[int], GAN],
+        batches: Callable[[int], Any],
+        changes: Mapping[Any, Callable[[GAN], Any]],
+        by: str = "fid",
+    ) -> Any:
+        """`add` a variant once with each of several settings; return the one of the lowest score.
+
+        Choose on other images, and from other seeds, than those that are to judge the choice.
+
+        Args:
+            variant, build, batches: as for `add`.
+            changes: the `change` of each setting. A setting is a number or text, which its rows
+                have as `setting`.
+            by: the score, whose median over the seeds counts. A setting with a training that lacks
+                it is not chosen, or the first is if all do.
+        """
+        for setting, change in changes.items():
+            self.add(variant, build, batches, change, setting=setting)
+
+        def median(setting):
+            own = [row for row in self.table if row.get("setting") == setting]
+            return np.nan_to_num(np.median(column(own, variant, by)), nan=np.inf)
+
+        return min(changes, key=median)
+
+    def _train(self, gan, fed, rows):
+        """Train as long as the last row asks, and complete each row when its rounds are done."""
+        clock = _Clock()
+
+        def reached(row):
+            row |= clock.read() | {"updates": int(gan.generator_optimizer.iterations)}
+            row |= self._scores(row, gan)
+
+        marks = _Marks(rows[:-1], reached, clock)
+        try:
+            gan.fit(
+                fed,
+                steps_per_epoch=rows[-1]["rounds"],
+                callbacks=[marks, callbacks.StopAfter(self.max_seconds)],
+                verbose=0,
+            )
+        except FloatingPointError as error:
+            row = rows[-1]
+            text = f"No scores of {row['variant']!r}, seed {row['seed']}: {error}"
+            warnings.warn(text, stacklevel=3)
+            for row in marks.left + rows[-1:]:
+                row |= clock.read() | {"updates": int(gan.generator_optimizer.iterations)}
+            return
+        for row in marks.left + rows[-1:]:  # a training that was stopped has them all at its end
+            reached(row)
 
     def _scores(self, row, gan):
         """What `score` gives; nothing if it raises, for that is no reason to lose the trainings."""
@@ -143,83 +223,47 @@ class Lab:
         show(self.table, *names)
 
 
-def column(table: list[dict[str, Any]], variant: str, name: str) -> np.ndarray:
-    """`Lab.column` of any table, such as one of a file."""
-    return np.array([row.get(name, np.nan) for row in table if row["variant"] == variant], float)
+class _Clock:
+    """Seconds since it was made, of the wall and of the processor, without those of its pauses."""
+
+    def __init__(self):
+        self.begun = self._now()
+
+    def _now(self):
+        return np.array([time.monotonic(), time.process_time()])
+
+    def read(self):
+        """Both, as a row has them."""
+        return dict(zip(("seconds", "processor"), (self._now() - self.begun).tolist(), strict=True))
+
+    @contextlib.contextmanager
+    def paused(self):
+        """What is done here does not count."""
+        stopped = self._now()
+        yield
+        self.begun += self._now() - stopped
 
 
-def show(table: list[dict[str, Any]], *names: str) -> None:
-    """`Lab.show` of any table."""
-    variants = list(dict.fromkeys(row["variant"] for row in table))
-    names = [name for name in names if any(name in row for row in table)]
+class _Marks(keras.callbacks.Callback):
+    """Calls `reached` with each row after its rounds. `left` are the rows still to come."""
 
-    def cells(name, text):
-        return [text(column(table, variant, name)) for variant in variants]
+    def __init__(self, rows, reached, clock):
+        super().__init__()
+        self.left, self.reached, self.clock = list(rows), reached, clock
 
-    columns = [[name, *cells(name, lambda x: _three_digits(np.median(x)))] for name in names]
-    if names:
-        columns.insert(1, ["range", *cells(names[0], _range)])
-    columns = [[f"{cell:>{max(map(len, cells))}}" for cell in cells] for cells in columns]
-    width = max(map(len, variants), default=0)
-    for variant, *line in zip(["", *variants], *columns, strict=True):
-        say("  ".join([f"{variant:{width}}", *line]))
-
-
-def _range(values):
-    return (
-        "-" if np.isnan(values).any() else " - ".join(map(_three_digits, np.sort(values)[[0, -1]]))
-    )
+    def on_train_batch_end(self, batch, logs=None):
+        while self.left and batch + 1 >= self.left[0]["rounds"]:
+            if keras.config.backend() == "jax":
+                self.model.jax_state_sync()  # within an epoch Keras holds the weights elsewhere
+            row = self.left.pop(0)
+            with self.clock.paused():
+                self.reached(row)
 
 
-def _three_digits(number):
-    """Three digits of it, without an exponent below a million: 0.0123, 1.23, 123,000; NaN is a
-    dash."""
-    return "-" if np.isnan(number) else f"{float(f'{number:.3g}'):,g}"
-
-
-def compare(table: list[dict[str, Any]], name: str = "fid") -> list[dict[str, Any]]:
-    """What each variant makes of a score, lower being better, beside the first variant.
-
-    The verdict asks every training: "better" if the worst of the variant's is below the best of the
-    first one's, "worse" if its best is above the worst, otherwise "no clear difference". If nothing
-    but the seed differed, five trainings against five would be called better once in 252 times, and
-    worse as often. A variant with a training that lacks the score has no ratio, NaN, and no verdict
-    but "no clear difference".
-
-    Returns:
-        list of dicts, one a variant but the first: `variant`; `ratio`, its median score over the
-        first one's, and `low` and `high`, its extremes over the same; `cost`, its seconds over
-        those of the first one with the same seed, the median; `verdict`; `collapsed`, how many of
-        its trainings did, if the table says.
-    """
-    groups = {}
-    for row in table:
-        groups.setdefault(row["variant"], []).append(row)
-    first, *others = groups
-    base = column(table, first, name)
-    seconds = {row["seed"]: row["seconds"] for row in groups[first]}
-    compared = []
-    for variant in others:
-        values = column(table, variant, name)
-        verdict = "no clear difference"
-        if values.max() < base.min():
-            verdict = "better"
-        elif values.min() > base.max():
-            verdict = "worse"
-        low, ratio, high = np.quantile(values, [0, 0.5, 1]) / np.median(base)
-        costs = [row["seconds"] / seconds[row["seed"]] for row in groups[variant]]
-        compared.append(
-            {
-                "variant": variant,
-                "ratio": float(ratio),
-                "low": float(low),
-                "high": float(high),
-                "cost": float(np.median(costs)),
-                "verdict": verdict,
-                "collapsed": sum(row.get("collapsed", False) for row in groups[variant]),
-            }
-        )
-    return compared
+def _file_name(row):
+    """Of a training: what tells it from the others."""
+    text = ", ".join(f"{value} {name}" for name, value in row.items())
+    return re.sub(r"[^\w.,=+ -]", "_", text) + ".npz"
 
 
 def scores(

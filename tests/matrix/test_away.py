@@ -3,9 +3,8 @@
 A case passes if the notebook runs to its end and leaves all its files, or if, where that is allowed
 (`cases.may_refuse`), it says in one sentence what it needs before it trains anything.
 
-All of them take half an hour: `make matrix`. `make test` runs those of `cases.QUICK`: every chapter
-with both budgets, every kind of data, and each refusal. All pairs of a chapter and a kind of data
-would be 56 cases and take a quarter of an hour.
+All of them take half an hour: `make matrix`. `make test` runs those of `cases.QUICK`: every
+chapter, both budgets, every kind of data, and each refusal.
 """
 
 import itertools

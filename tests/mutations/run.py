@@ -1,7 +1,7 @@
 """Change what a claim is about, and see whether its check notices.
 
     python tests/mutations/run.py                 all mutations
-    python tests/mutations/run.py dcgan math      those of two chapters
+    python tests/mutations/run.py dcgan dynamics  those of two chapters
     python tests/mutations/run.py --dozen         those that `make test` runs
 
 A mutation is a line of `CHAPTER.txt`:
@@ -133,14 +133,10 @@ def plan(mutation):
             other.
     """
     sources, _ = sources_of(mutation.chapter)
-    made = [
-        number
-        for number, source in enumerate(sources)
-        if any(re.fullmatch(pattern, mutation.claim) for pattern in slices.claims(source))
-    ]
+    made = slices.making(sources, mutation.claim)
     if len(made) != 1:
         raise ValueError(f"{mutation}: the claim is made in {len(made)} cells, not in one")
-    chosen = slices.slice_of(sources, made[0])
+    chosen = set(slices.slice_of(tuple(sources), made[0]))
     if mutation.module:
         text = module_file(mutation.module).read_text(encoding="utf-8")
         mutated(text, mutation.old, mutation.new, mutation)
@@ -151,8 +147,11 @@ def plan(mutation):
         if found[0] not in chosen:
             raise ValueError(f"{mutation}: the claim does not depend on the cell that is changed")
         changed = mutated(sources[found[0]], mutation.old, mutation.new, mutation)
+        more = slices.mentioned(changed) - slices.mentioned(sources[found[0]])
         sources = [*sources[: found[0]], changed, *sources[found[0] + 1 :]]
-    return [(number, sources[number]) for number in chosen]
+        if more:
+            chosen |= set(slices.slice_of(tuple(sources), made[0]))
+    return [(number, sources[number]) for number in sorted(chosen)]
 
 
 # --- One of them, in a process of its own --------------------------------------------------------
@@ -185,7 +184,7 @@ def execute(mutation, cells):
     ganlib.repeatable()
     keras.utils.set_random_seed(0)
     os.chdir(ROOT / "book")
-    checks._untested = ["it is mutated"]
+    checks._untested, checks.settings = ["it is mutated"], lambda *_, **__: None
     _, parameters = sources_of(mutation.chapter)
     values, printed = {"ganlib": ganlib, "__name__": "__main__"}, io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):

@@ -14,11 +14,11 @@ import re
 from dataclasses import dataclass
 from types import CodeType
 
-# Methods that change what they belong to, or what they are given: models and their optimizers.
-CHANGING = {"fit", "compile", "build", "train_step", "train_on_batch", "resume", "step", "adapt"}
-CHANGING |= {"apply", "apply_gradients", "minimize", "set_weights", "load_weights", "fill", "sort"}
-CHANGING |= {"assign", "assign_add", "assign_sub", "append", "extend", "insert", "update", "pop"}
-CHANGING |= {"shuffle", "setdefault", "add", "clear"}
+# Methods that change what they belong to, and those that change what they are given.
+CHANGING = {"fit", "compile", "build", "train_step", "train_on_batch", "round", "step", "adapt"}
+CHANGING |= {"set_weights", "load_weights", "assign", "assign_add", "assign_sub", "fill", "sort"}
+CHANGING |= {"append", "extend", "insert", "update", "pop", "shuffle", "setdefault", "add", "clear"}
+GIVEN = {"apply", "apply_gradients", "minimize", "resume", "after_update"}
 DEFINING = ast.FunctionDef | ast.ClassDef
 
 
@@ -100,6 +100,11 @@ def loaded(tree):
     return {it.id for it in ast.walk(tree) if isinstance(it, ast.Name)}
 
 
+def mentioned(source):
+    """The names in a cell."""
+    return set().union(*map(loaded, parse(source)))
+
+
 def base(tree):
     """The name at the beginning of `name.attribute[3].other`, None if there is none."""
     while isinstance(tree, ast.Attribute | ast.Subscript | ast.Call | ast.Starred):
@@ -133,8 +138,12 @@ def changed_by(tree, functions):
         elif isinstance(it, ast.Expr) and isinstance(it.value, ast.Call):
             found.add(base(it.value.func) if isinstance(it.value.func, ast.Attribute) else None)
         if isinstance(it, ast.Call):
-            if isinstance(it.func, ast.Attribute) and it.func.attr in CHANGING:
+            if isinstance(it.func, ast.Attribute) and it.func.attr in GIVEN:
                 found |= loaded(it)
+            elif isinstance(it.func, ast.Attribute) and it.func.attr in CHANGING:
+                found.add(base(it.func))
+                for given in it.keywords:
+                    found |= loaded(given.value) if given.arg == "callbacks" else set()
             elif isinstance(it.func, ast.Name) and it.func.id in functions:
                 parameters, changes = functions[it.func.id]
                 given = dict(zip(parameters, it.args, strict=False))
@@ -149,6 +158,7 @@ def changed_by(tree, functions):
     return (found | {aliases.get(name) for name in found}) - {None}
 
 
+@functools.cache
 def changing_functions(sources):
     """The functions and classes of a chapter: their parameters, and the names that they change."""
     trees = [
@@ -160,7 +170,7 @@ def changing_functions(sources):
     ]
     partials = [it for source in sources for it in parse(source) if isinstance(it, ast.Assign)]
     functions = {}
-    for _ in range(4):  # functions that call functions
+    for _ in range(3):  # functions that call functions
         for it in partials:
             if handed_on(it.value, functions) and isinstance(it.targets[0], ast.Name):
                 name = it.targets[0].id  # another cell may have another partial of this name
@@ -184,10 +194,18 @@ def changing_functions(sources):
     return functions
 
 
+def holds(value):
+    """Whether a value is made of other things and keeps them: `GAN(generator, discriminator)`."""
+    if isinstance(value, ast.Call):
+        return ast.unparse(value.func).split(".")[-1][:1].isupper()
+    return isinstance(value, ast.Tuple | ast.List | ast.Dict)
+
+
+@functools.cache
 def slice_of(sources, last):
     """The numbers of the cells on which a cell depends, in order, itself among them."""
     functions = changing_functions(sources)
-    deferred, fixed = {}, set()
+    deferred, held, fixed = {}, {}, set()
     for source in sources:
         for tree, done in zip(parse(source), statements(source), strict=True):
             if isinstance(tree, DEFINING):
@@ -195,28 +213,28 @@ def slice_of(sources, last):
                 fixed.add(tree.name)
             elif isinstance(tree, ast.Import | ast.ImportFrom):
                 fixed |= done.writes
+            elif isinstance(tree, ast.Assign) and holds(tree.value):
+                for name in done.writes:
+                    held[name] = held.get(name, set()) | loaded(tree.value)
 
-    def closure(wanted):
+    def closure(wanted, of):
         wanted, ahead = set(), set(wanted)
         while ahead:
             wanted |= ahead
-            ahead = set().union(*(deferred.get(name, ()) for name in ahead)) - wanted
+            ahead = set().union(*(of.get(name, ()) for name in ahead)) - wanted
         return wanted
 
     live, chosen = set(), []
     for number in range(last, -1, -1):
         trees, done = parse(sources[number]), statements(sources[number])
         writes = set().union(*(it.writes for it in done))
-        changes = (
-            set().union(
-                *(changed_by(it, functions) for it in trees if not isinstance(it, DEFINING))
-            )
-            - fixed
-        )
+        made = [it for it in trees if not isinstance(it, DEFINING)]
+        changes = closure(set().union(*(changed_by(it, functions) for it in made)) - fixed, held)
+        changes -= fixed
         if number == last or (writes | changes) & live:
             chosen.append(number)
             for it in reversed(done):
-                live = live - it.certain | closure(it.reads)
+                live = live - it.certain | closure(it.reads, deferred)
     return chosen[::-1]
 
 
@@ -233,3 +251,11 @@ def claims(source):
                     yield "".join(
                         re.escape(p.value) if isinstance(p, ast.Constant) else ".+" for p in parts
                     )
+
+
+def making(sources, claim):
+    """The numbers of the cells that make a claim: word by word or, if there are none, with gaps."""
+    word_by_word = [i for i, it in enumerate(sources) if re.escape(claim) in claims(it)]
+    return word_by_word or [
+        i for i, it in enumerate(sources) if any(re.fullmatch(p, claim) for p in claims(it))
+    ]

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from ganlib import backend
-from ganlib.game import losses, players
+from ganlib.interface.networks import ends_in, of_classes
 from ganlib.internals import next_epoch
 from ganlib.types import Shape, Tensor
 
@@ -28,31 +28,6 @@ def without_weights(**given: Any) -> None:
                 f"A GAN takes no {name}, since its losses weigh all samples alike: let what should "
                 "count more be in the data more often."
             )
-
-
-def check_rules(settings: dict[str, Any], loss: Any, discriminator: keras.Model) -> None:
-    """Look at what `compile` was given beside its own arguments.
-
-    Raises:
-        ValueError: an argument that has no meaning for a GAN, or a discriminator that ends in a
-            probability, where the loss takes logits.
-    """
-    if settings.get("optimizer") is not None:
-        raise ValueError(
-            "A GAN has two players, each with an optimizer of its own: "
-            "compile(generator_optimizer=..., discriminator_optimizer=...)."
-        )
-    for name in ("metrics", "weighted_metrics", "loss_weights"):
-        if settings.get(name) is not None:
-            raise ValueError(
-                f"A GAN has no use for {name}, as nothing says what its samples should have been: "
-                "score them with callbacks.Monitor."
-            )
-    ending = players.ends_in(discriminator)
-    if type(losses.get(loss)) in losses.NAMES.values() and ending in ("sigmoid", "softmax"):
-        raise ValueError(
-            f"The discriminator ends in a {ending}, and the losses take a logit: leave it out."
-        )
 
 
 def check(gan: keras.Model, x: Any, batch_size: int | None, whole: bool) -> None:
@@ -97,25 +72,20 @@ def divide(n: int, n_critic: int, batch: str = "it") -> None:
 
 
 @contextlib.contextmanager
-def unread_files_told(x: Any) -> Iterator[None]:
-    """A context in which the error of a file that cannot be read is raised as it was.
-
-    TensorFlow makes a hundred lines of it.
-    """
+def batches_told(x: Any, n_critic: int) -> Iterator[None]:
+    """A context in which a batch that cannot be made, or not cut into `n_critic` parts, is told in
+    one sentence. TensorFlow makes a hundred lines of it."""
     try:
         yield
-    except Exception:
+    except Exception as error:
         if getattr(x, "failed", None):
             raise x.failed.pop() from None
-        raise
-
-
-def uneven_batches_told(n_critic: int) -> contextlib.AbstractContextManager:
-    """A context in which a later batch that `n_critic` cannot cut is told in one sentence."""
-    return backend.uneven_parts_told(
-        f"n_critic={n_critic} cuts a batch into as many equal parts, but one of the batches has "
-        "another number of images: leave out a remainder (drop_remainder=True)."
-    )
+        if "Number of ways to split" not in str(error):
+            raise
+        raise ValueError(
+            f"n_critic={n_critic} cuts a batch into as many equal parts, but one of the batches "
+            "has another number of images: leave out a remainder (drop_remainder=True)."
+        ) from None
 
 
 def training_condition(gan: keras.Model, given: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -123,7 +93,7 @@ def training_condition(gan: keras.Model, given: Tensor | None) -> tuple[Tensor, 
 
     Classes are int32 (N,), in range.
     """
-    if not players.of_classes(gan.generator):
+    if not of_classes(gan.generator):
         _condition_shape(gan.condition, given)
         return ops.cast(given, gan.condition.dtype), False
     if given is None:
@@ -189,11 +159,11 @@ def look(gan: keras.Model, batch: Any, scaled: bool = False) -> None:
         _look_at_condition(gan, condition)
     _numbers(samples)
     if len(made) == 3 and not scaled:
-        _in_range(ops.convert_to_numpy(samples), players.ends_in(gan.generator))
+        _in_range(ops.convert_to_numpy(samples), ends_in(gan.generator))
 
 
 def _look_at_condition(gan, condition):
-    if not players.of_classes(gan.generator):
+    if not of_classes(gan.generator):
         _condition_shape(gan.condition, condition)
         check_range(gan.condition, ops.convert_to_numpy(condition))
     elif condition is not None:

@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from ganlib.game import players
-from ganlib.game.feed import check_range, fits
-from ganlib.models import layers
+from ganlib.game.players import condition, made_of, takes_latents
+from ganlib.interface.feed import check_range, fits
+from ganlib.interface.networks import classes, of_classes
 from ganlib.pixels import to_uint8
 from ganlib.types import Tensor
 
@@ -23,19 +23,18 @@ class Sampled(keras.Model):
     @functools.cached_property
     def latent_dim(self) -> int | None:
         """How many latents the generator takes; None if it takes none."""
-        latents = players.takes_latents(self.generator)
+        latents = takes_latents(self.generator)
         return self.generator.inputs[0].shape[-1] if latents else None
 
     @property
     def condition(self) -> Tensor | None:
         """The input of the generator that is its condition, a Keras tensor, or None."""
-        return players.condition(self.generator)
+        return condition(self.generator)
 
     @functools.cached_property
     def classes(self) -> int | None:
         """How many classes the generator knows, if its condition is a class and a layer says."""
-        of_classes = players.of_classes(self.generator)
-        return layers.classes(self.generator) if of_classes else None
+        return classes(self.generator) if of_classes(self.generator) else None
 
     @property
     def sampler(self) -> keras.Model:
@@ -99,7 +98,7 @@ class Sampled(keras.Model):
         parts = []
         for i in range(0, n, 256):
             z, c = (None if x is None else x[i : i + 256] for x in inputs)
-            made = players.made_of(self.sampler, z, c, training=False)
+            made = made_of(self.sampler, z, c, training=False)
             parts.append(ops.convert_to_numpy(made))
         samples = np.concatenate(parts).astype("float32")
         return to_uint8(samples) if samples.ndim == 4 else samples
@@ -151,7 +150,7 @@ def _check_number(n):
 
 def _number(gan, labels):
     """How many samples a person wants who gives labels, or other conditions, and nothing else."""
-    single = gan.condition is None or players.of_classes(gan.generator)
+    single = gan.condition is None or of_classes(gan.generator)
     rank_of_one = 0 if single else len(gan.condition.shape) - 1
     return len(labels) if np.ndim(labels) > rank_of_one else 16
 
@@ -162,7 +161,7 @@ def condition_for(gan: keras.Model, given: ArrayLike | None, n: int) -> np.ndarr
         if given is not None:
             raise ValueError("The generator takes no labels: sample without them.")
         return None
-    if players.of_classes(gan.generator):
+    if of_classes(gan.generator):
         return labels_for(gan, given, n)
     wanted = tuple(gan.condition.shape[1:])
     shape = None if given is None else np.shape(given)

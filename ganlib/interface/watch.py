@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from ganlib import backend
-from ganlib.game import feed
+from ganlib.interface import feed
 from ganlib.types import Logs
 
 # A compiled step cannot raise. Where labels are out of range it says so by logs that no game has:

@@ -4,8 +4,10 @@ import contextlib
 from typing import Any, NoReturn
 
 import keras
+from keras import ops
 
-from ganlib.game import feed, watch
+from ganlib import backend
+from ganlib.interface import feed, watch
 from ganlib.internals import Fed
 
 
@@ -48,8 +50,7 @@ class Fitted(Fed):
                 if hasattr(callback, "around"):
                     epoch = contexts.enter_context(callback.around(self, x))
                     kwargs |= {"initial_epoch": epoch} if epoch else {}
-            contexts.enter_context(feed.uneven_batches_told(self.n_critic))
-            contexts.enter_context(feed.unread_files_told(x))
+            contexts.enter_context(feed.batches_told(x, self.n_critic))
             contexts.callback(setattr, self, "feed", None)  # it holds the data
             return super().fit(x, y, callbacks=callbacks, **kwargs)
 
@@ -70,6 +71,32 @@ class Fitted(Fed):
         logs = super().train_on_batch(x, y, return_dict=True)
         watch.raise_unless_finite(logs, self.classes)
         return logs if return_dict else [logs[metric.name] for metric in self.metrics]
+
+    def train_step(self, *args: Any) -> Any:
+        return backend.train_step(self, self._step, *args)
+
+    def _step(self, data):
+        """Play a round with a batch, cut into n_critic parts, and return the means of its logs."""
+        real_images, condition, _ = keras.utils.unpack_x_y_sample_weight(data)
+        n = real_images.shape[0] or ops.shape(real_images)[0]  # unknown while Keras traces arrays
+        if isinstance(n, int):
+            feed.divide(n, self.n_critic)
+        parts = {"real_images": ops.cast(real_images, "float32")}
+        if self.latent_dim is not None:
+            parts["latents"] = backend.own_rows(
+                lambda rows: keras.random.normal((rows, self.latent_dim), seed=self.seed_generator),
+                n,
+            )
+        stray = False
+        if self.condition is not None:
+            parts["conditions"], stray = feed.training_condition(self, condition)
+        logs = self.round(**{name: ops.split(x, self.n_critic) for name, x in parts.items()})
+        if self.classes:
+            for name, sign in watch.STRAY_LABELS.items():
+                logs[name] = ops.where(stray, sign, logs[name])
+        for name, value in logs.items():
+            self.means[name].update_state(value)
+        return self.get_metrics_result()
 
     def evaluate(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise ValueError: nothing is measured on data that the players do not train on."""

@@ -22,21 +22,8 @@ class Saved(keras.Model):
         return super().save(filepath, *args, **kwargs)
 
     def export(self, filepath: str | Path, *args: Any, **kwargs: Any) -> None:
-        """Keras's `export` of the generator that `sample` draws from.
-
-        Raises:
-            ValueError: Keras cannot, as PyTorch's SavedModel.
-        """
-        try:
-            return self.sampler.export(filepath, *args, **kwargs)
-        except Exception as error:  # whatever PyTorch's own exporter raises
-            if keras.config.backend() != "torch":
-                raise
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(
-                f"Keras cannot export this generator on PyTorch ({reason}): save it as .keras, "
-                "load it with KERAS_BACKEND=tensorflow and export it there."
-            ) from error
+        """Keras's `export` of the generator that `sample` draws from."""
+        return self.sampler.export(filepath, *args, **kwargs)
 
     def _seeds(self):
         weights = {id(v) for v in self.weights}

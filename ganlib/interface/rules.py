@@ -5,8 +5,12 @@ from typing import Any
 
 import keras
 
-from ganlib.game import feed, losses, penalties, players, terms, watch
+from ganlib.game import losses
 from ganlib.game.augment import get as get_augment
+from ganlib.game.penalties import get as get_penalty
+from ganlib.game.players import teams
+from ganlib.interface import watch
+from ganlib.interface.networks import ends_in
 from ganlib.internals import sublayers
 
 
@@ -59,25 +63,34 @@ class Ruled(keras.Model):
                 both, a sigmoid at the discriminator's end, terms that are no functions, a helper
                 without terms, or `metrics`.
         """
-        feed.check_rules(kwargs, loss, self.discriminator)
+        _check_settings(kwargs, loss, self.discriminator)
         _check_numbers(n_critic, ema)
         self.looked = False
         self.n_critic, self.ema = n_critic, ema
         self.rules = losses.get(loss)
         single = self.discriminator.output_shape[1:][-1:] in ((), (1,))  # one logit for each
         self.boundary = getattr(self.rules, "boundary", None) if single else None
-        self._add_penalties(penalties, generator_penalties)
-        self._add_terms(generator_terms, discriminator_terms)
+        self.penalties = [get_penalty(penalty) for penalty in penalties]
+        _check_norms(self.penalties, self.discriminator)
+        self.generator_penalties = list(generator_penalties)
+        self.generator_terms = _terms(generator_terms, "generator", self.generator_helper)
+        self.discriminator_terms = _terms(
+            discriminator_terms, "discriminator", self.discriminator_helper
+        )
+        terms = [*self.generator_terms.values(), *self.discriminator_terms.values()]
+        # Held where Keras finds them: their state is part of the model's.
+        seeds = [getattr(part, "seed_generator", None) for part in [*self.penalties, *terms]]
+        self.penalty_seeds = [seed for seed in seeds if seed is not None]
         self.augment = get_augment(augment)
         if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
             self.augment.build(self.generator.output_shape)
-        self.ema_generator = None if ema is None else players.copy(self.generator)
+        self.ema_generator = None if ema is None else _copy(self.generator)
         names = ["discriminator_loss", "generator_loss"]
         names += [] if self.boundary is None else watch.ACCURACIES
         names += [f"generator_{name}" for name in self.generator_terms]
         names += [f"discriminator_{name}" for name in self.discriminator_terms]
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
-        teams = players.teams(self)
+        movers = teams(self)
         # In half precision small gradients would vanish. Keras's own loss scale adapts itself, but
         # only to one player.
         half = any(layer.compute_dtype == "float16" for layer in sublayers(self))
@@ -85,27 +98,12 @@ class Ruled(keras.Model):
             optimizer=_both(
                 _adam(generator_optimizer),
                 _adam(discriminator_optimizer),
-                teams["generator"],
+                movers["generator"],
                 loss_scale_factor=1024.0 if half else None,
             ),
             **{"auto_scale_loss": False, **kwargs},
         )
-        self.optimizer.build([*teams["generator"], *teams["discriminator"]])
-
-    def _add_penalties(self, of_discriminator, of_generator):
-        self.penalties = [penalties.get(penalty) for penalty in of_discriminator]
-        penalties.check_norms(self.penalties, self.discriminator)
-        self.generator_penalties = list(of_generator)
-
-    def _add_terms(self, of_generator, of_discriminator):
-        self.generator_terms = terms.checked(of_generator, "generator", self.generator_helper)
-        self.discriminator_terms = terms.checked(
-            of_discriminator, "discriminator", self.discriminator_helper
-        )
-        # Held where Keras finds them: their state is part of the model's.
-        terms_of_both = *self.generator_terms.values(), *self.discriminator_terms.values()
-        added = [*self.penalties, *terms_of_both]
-        self.penalty_seeds = [p.seed_generator for p in added if hasattr(p, "seed_generator")]
+        self.optimizer.build([*movers["generator"], *movers["discriminator"]])
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -142,6 +140,31 @@ class Ruled(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
 
+def _check_settings(settings, loss, discriminator):
+    """Look at what `compile` was given beside its own arguments.
+
+    Raises:
+        ValueError: an argument that has no meaning for a GAN, or a discriminator that ends in a
+            probability, where the loss takes logits.
+    """
+    if settings.get("optimizer") is not None:
+        raise ValueError(
+            "A GAN has two players, each with an optimizer of its own: "
+            "compile(generator_optimizer=..., discriminator_optimizer=...)."
+        )
+    for name in ("metrics", "weighted_metrics", "loss_weights"):
+        if settings.get(name) is not None:
+            raise ValueError(
+                f"A GAN has no use for {name}, as nothing says what its samples should have been: "
+                "score them with callbacks.Monitor."
+            )
+    ending = ends_in(discriminator)
+    if type(losses.get(loss)) in losses.NAMES.values() and ending in ("sigmoid", "softmax"):
+        raise ValueError(
+            f"The discriminator ends in a {ending}, and the losses take a logit: leave it out."
+        )
+
+
 def _check_numbers(n_critic, ema):
     if not (isinstance(n_critic, int) and n_critic >= 1):
         raise ValueError(
@@ -150,6 +173,44 @@ def _check_numbers(n_critic, ema):
         )
     if ema is not None and not 0 < ema < 1:
         raise ValueError(f"ema is a decay between 0 and 1, such as 0.999, not {ema!r}.")
+
+
+def _check_norms(penalties, discriminator):
+    """Raise ValueError if a penalty of gradients meets batch norm."""
+    if any(getattr(penalty, "of_gradient", True) for penalty in penalties) and any(
+        isinstance(layer, keras.layers.BatchNormalization) for layer in sublayers(discriminator)
+    ):
+        raise ValueError(
+            "A gradient penalty needs a discriminator without batch norm: with it each logit "
+            "depends on the whole batch, and the gradient at one image is not its own."
+        )
+
+
+def _terms(terms, player, helper):
+    """The terms of a player as a dict; ValueError if they are none, or leave its helper idle."""
+    terms = {} if terms is None else terms
+    if (
+        not isinstance(terms, dict)
+        or not all(isinstance(name, str) and callable(term) for name, term in terms.items())
+        or "loss" in terms
+    ):
+        raise ValueError(
+            f"{player}_terms is a dict from names, but not 'loss', to functions of (fake, real, "
+            f"condition), not {terms!r}."
+        )
+    if helper is not None and not terms:
+        raise ValueError(
+            f"The {player}'s helper would learn nothing: give it a loss by {player}_terms."
+        )
+    return dict(terms)
+
+
+def _copy(generator):
+    """A model with the same layers and weights, which is not trained."""
+    copied = keras.models.clone_model(generator)
+    copied.set_weights(generator.get_weights())
+    copied.trainable = False
+    return copied
 
 
 def _adam(optimizer):
