@@ -41,8 +41,8 @@ import numpy as np
 from keras import ops
 
 from ganlib import backend
-from ganlib.game import players
 from ganlib.gan import GAN
+from ganlib.interface import networks
 from ganlib.types import Tensor
 
 
@@ -325,7 +325,7 @@ def obedience(real: np.ndarray, fake: np.ndarray, labels: np.ndarray) -> float |
 def outside(real: np.ndarray, generator: keras.Model) -> float:
     """The share of the data that the generator's last layer cannot make, if it ends in a tanh or a
     sigmoid; 1 if it ends in a tanh and the data are never negative."""
-    ending = players.ends_in(generator)
+    ending = networks.ends_in(generator)
     least, most = {"tanh": (-1, 1), "sigmoid": (0, 1)}.get(ending, (-np.inf, np.inf))
     if ending == "tanh" and real.min() >= 0:
         return 1.0
