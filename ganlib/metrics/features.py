@@ -183,7 +183,7 @@ class Classifier(Trained):
             if weights is None:
                 trained = keras.Model(inputs, logits), dataset, epochs, seed
                 if photographs:
-                    networks.train_residual(*trained, cache.unfinished(key))
+                    networks.train_residual(*trained, cache.unfinished(key) if epochs else None)
                 else:
                     networks.train_small(*trained)
                 cache.keep(key, model.get_weights())
