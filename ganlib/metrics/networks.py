@@ -140,12 +140,14 @@ def train_residual(
         found = keras.callbacks.LambdaCallback(
             on_train_begin=lambda logs, seek=batches.seek: seek(int(optimizer.iterations))
         )
-        backup = [keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False)]
+        backup = []
+        if folder:
+            backup = [keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False)]
         trained.fit(
             batches,
             initial_epoch=start,
             epochs=end,
-            callbacks=[*(backup if folder else []), found],
+            callbacks=[*backup, found],
             shuffle=False,
             verbose=0,
         )
