@@ -89,7 +89,7 @@ def lines(table, rows):
     text = ""
     for variant, (words, source) in rows.items():
         row = found[variant]
-        effect = f"{row['effect']:.2f} ({row['low']:.2f}&nbsp;to&nbsp;{row['high']:.2f})"
+        effect = f"{row['effect']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
         if not row["low"] <= 1 <= row["high"]:
             effect = f"**{effect}**"
         if row["collapsed"]:
