@@ -216,9 +216,10 @@ def test_a_tilde_is_the_home(tmp_path, monkeypatch):
 
 def test_what_a_run_left_beside_the_notebook(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").mkdir()
-    assert outputs.committed("dcgan-mnist") == {}
     folder = tmp_path / "results" / "dcgan-mnist"
+    outputs.ready(folder.with_name("another"))
+    folder.with_name("another").joinpath("run.json").write_text("{}")
+    assert outputs.committed("dcgan-mnist") == {}
     outputs.record(folder, fid=1.5)
     assert outputs.committed("dcgan-mnist") == {"fid": 1.5, "run": {}}
     (folder / "run.json").write_text('{"seconds": 9}')

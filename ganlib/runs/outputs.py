@@ -115,10 +115,13 @@ def record(output_dir: str | os.PathLike[str], **measured: Any) -> None:
 
 
 def results() -> Path:
-    """The folder of the committed runs: beside the notebook, in the book, or what the wheel has."""
+    """The folder of the committed runs: beside the notebook, in the book, or what the wheel has.
+
+    A folder of that name that holds no run's record is somebody else's.
+    """
     package = Path(__file__).parents[1]
     places = Path("results"), package / "results", package.parent / "book" / "results"
-    return next((place for place in places if place.is_dir()), places[-1])
+    return next((place for place in places if any(place.glob("*/run.json"))), places[-1])
 
 
 def committed(name: str) -> dict[str, Any]:
