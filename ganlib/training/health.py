@@ -54,9 +54,7 @@ class Ill(NamedTuple):
     limit: float
     seen: str
     remedy: str
-    patience: int = (
-        1  # in units of the monitor's: some signs are bad in many a training that begins
-    )
+    patience: int = 1  # in units of the monitor's; more where many a training begins badly
 
 
 ILLS = {
