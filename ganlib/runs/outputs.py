@@ -2,7 +2,7 @@
 
 `ready` comes before the training, `save` after it and before anything is scored, `keep` with other
 networks, `record` with each score. With `output_dir=""` they do nothing. Every file is written
-whole or not at all. `committed` reads what an earlier run left beside the notebook, and
+whole or not at all. `committed` reads what a committed run left, and
 `ganlib.pretrained` its networks.
 """
 
@@ -115,13 +115,10 @@ def record(output_dir: str | os.PathLike[str], **measured: Any) -> None:
 
 
 def results() -> Path:
-    """The folder of the committed runs: beside the notebook, in the book, or what the wheel has.
-
-    A folder of that name that holds no run's record is somebody else's.
-    """
+    """The folder of the committed runs: what the wheel has, or `book/results` of a clone."""
     package = Path(__file__).parents[1]
-    places = Path("results"), package / "results", package.parent / "book" / "results"
-    return next((place for place in places if any(place.glob("*/run.json"))), places[-1])
+    shipped = package / "results"
+    return shipped if shipped.is_dir() else package.parent / "book" / "results"
 
 
 def committed(name: str) -> dict[str, Any]:
