@@ -87,7 +87,7 @@ def keep(output_dir: str | os.PathLike[str], **networks: Any) -> None:
     folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():
-        if hasattr(network, "class_names"):
+        if hasattr(network, "model"):
             about = {"name": network.name, "class_names": network.class_names}
             record(output_dir, **{name: about})
             network = network.model

@@ -135,7 +135,8 @@ class HealthMonitor(keras.callbacks.Callback):
             noticed.
         labels: theirs, for a conditional GAN, whole numbers (N,), or other conditions (N, ...).
         every: rounds from one look to the next.
-        patience: rounds for which a sign must be bad before it has a name.
+        patience: rounds for which a sign must be bad before it has a name; of some ills in
+            `health.ILLS` several times as many.
 
     Attributes:
         round: the rounds at which it looked.

@@ -43,6 +43,7 @@ from keras import ops
 from ganlib import backend
 from ganlib.gan import GAN
 from ganlib.interface import networks
+from ganlib.internals import made_by
 from ganlib.types import Tensor
 
 
@@ -195,13 +196,20 @@ def observer(gan: GAN) -> Callable[..., dict[str, Tensor]]:
 
 
 def _with_relus(model):
-    """`model`, giving the outputs of its layers with a ReLU beside its own."""
-    relus = [
-        layer.output
-        for layer in model.layers
-        if isinstance(layer, keras.layers.ReLU)
-        or getattr(layer, "activation", None) is keras.activations.relu
-    ]
+    """`model`, giving the outputs of its layers with a ReLU beside its own.
+
+    A model inside it is not looked into.
+    """
+    relus, todo, seen = [], [model.outputs[0]], set()
+    while todo:
+        tensor = todo.pop()
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            layer, sources = made_by(tensor)
+            todo += sources
+            activation = getattr(layer, "activation", None)
+            if isinstance(layer, keras.layers.ReLU) or activation is keras.activations.relu:
+                relus.append(tensor)
     return keras.Model(model.inputs, {"relus": relus, "output": model.outputs[0]})
 
 
@@ -250,7 +258,7 @@ def _distances(x, y):
 
 def spread(real: np.ndarray, fake: np.ndarray) -> float:
     """The standard deviation of the samples, in units of that of the data."""
-    return float(_deviation(_rows(fake)) / _deviation(_rows(real)))
+    return float(_deviation(_rows(fake)) / max(_deviation(_rows(real)), 1e-12))
 
 
 def swing(fake: np.ndarray, before: np.ndarray) -> float:
@@ -293,10 +301,12 @@ def kinds(real: np.ndarray, fake: np.ndarray) -> float:
     return float(number(y) / number(x))
 
 
-def copies(real: np.ndarray, fake: np.ndarray) -> float:
+def copies(real: np.ndarray, fake: np.ndarray) -> float | None:
     """The share of the samples that lie closer to one of the data than half its distance to any
-    other."""
-    x, y = _rows(real), _rows(fake)
+    other; None if all the data are alike. Data that occur twice count once."""
+    x, y = np.unique(_rows(real), axis=0), _rows(fake)
+    if len(x) < 2:
+        return None
     found = _distances(y, x)
     nearest = found.argmin(axis=1)
     apart = _distances(x[nearest], x)
@@ -310,7 +320,7 @@ def obedience(real: np.ndarray, fake: np.ndarray, labels: np.ndarray) -> float |
 
     The means are of the data whose labels no sample has: `labels[len(fake):]`.
     """
-    x, y, n = _rows(real), _rows(fake), len(fake)
+    x, y, n, labels = _rows(real), _rows(fake), len(fake), labels.ravel()
     classes = np.unique(labels[n:])
     if not len(classes):
         return None
@@ -340,12 +350,12 @@ def moves(weights: list[np.ndarray], before: list[np.ndarray]) -> float:
 def diagnose(history: dict[str, list[float]], looks: int) -> list[str]:
     """What is wrong now, keys of `ILLS`, in a list: the cause to look at first, then other signs.
 
-    First is what has been wrong for longest, for a cause comes before what it causes; of those that
-    began together, the first in `ILLS`.
+    First is what could be named first, for a cause comes before what it causes; of those that could
+    be at once, the first in `ILLS`.
 
     Args:
         history: dict of lists, the signs of all looks so far.
-        looks: how many in a row must be bad.
+        looks: how many in a row must be bad, times the ill's own `patience`.
     """
     signs = {name: np.array(values, float) for name, values in history.items()}
     if not all(np.isfinite(values[-1:]).all() for values in signs.values()):
