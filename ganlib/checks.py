@@ -136,12 +136,16 @@ def attempt(grade: Callable[..., None], *answers: Any) -> None:
         grade: a function of the answers that calls `check`.
         answers: what the reader wrote: values, functions or classes.
     """
+    global _untested
+    before, _untested = _untested, None  # an answer is right or wrong whatever the settings
     try:
         grade(*map(_asked, answers))
     except _Unanswered:
         say("– not answered yet")
     except ClaimFailed as failure:
         say(str(failure).removesuffix(": False is not true"))
+    finally:
+        _untested = before
 
 
 def _asked(answer):

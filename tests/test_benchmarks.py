@@ -74,7 +74,17 @@ def test_what_was_found_is_written_with_the_machine(tmp_path, capsys):
     assert f"{found['hardware']['cores']} cores of" in capsys.readouterr().out
 
 
-COMMANDS = ["cost", "memory", "monitor", "repeat", "replicas", "resume", "round", "time_to_quality"]
+COMMANDS = [
+    "cost",
+    "doctor",
+    "memory",
+    "monitor",
+    "repeat",
+    "replicas",
+    "resume",
+    "round",
+    "time_to_quality",
+]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

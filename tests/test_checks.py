@@ -175,6 +175,15 @@ def test_an_answer_is_graded_in_words_that_stop_nothing(capsys, answer, sentence
     assert capsys.readouterr().out == sentences
 
 
+def test_an_answer_is_wrong_whatever_the_settings(capsys):
+    checks.settings({"steps": 1}, tested={"steps": 2})
+    capsys.readouterr()
+    checks.attempt(lambda a: check("it is 3", a, equals=3), 4)
+    assert capsys.readouterr().out == "✗ it is 3: 4 is not 3\n"
+    check("it is 3", 4, equals=3)
+    assert capsys.readouterr().out == "– not here: it is 3: 4 is not 3\n"
+
+
 def test_an_answer_with_one_of_its_blanks_open_is_none(capsys):
     for answers in [(1, ...), (1, (2, ...)), ([...], 2), (1, {"a": {"b": ...}})]:
         checks.attempt(lambda a, b: check("a is b", a, equals=b), *answers)

@@ -3,187 +3,180 @@
 How it looks at a GAN is in test_callbacks.py.
 """
 
+import importlib
+import sys
+
 import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import layers
+from sources import ROOT
 
-from ganlib import GAN, callbacks, data, health, models, penalties
+from ganlib import data, health
 
 RNG = np.random.default_rng(0)
+DIGITS = data.load("digits")
+PIXELS, LABELS = data.scale(DIGITS.images), DIGITS.labels
 
 
-def test_spread_shift_and_drift_are_in_units_of_the_data():
+def test_spread_and_swing():
     real = RNG.normal(0, 3, (20_000, 2))
     fake = real * 0.5 + [3.0, 0.0]
-    signs = health.measure(real, fake, before=fake + [0.0, 6.0])
-    unit = 3 * np.sqrt(2)
-    assert signs["spread"] == pytest.approx(0.5)
-    assert signs["shift"] == pytest.approx(3 / unit, rel=0.02)
-    assert signs["drift"] == pytest.approx(6 / unit, rel=0.02)
-    assert "drift" not in health.measure(real, fake) and "checkerboard" not in signs
+    assert health.spread(real, fake) == pytest.approx(0.5)
+    unit = 1.5 * np.sqrt(2)
+    assert health.swing(fake, fake + [0.0, 6.0]) == pytest.approx(6 / unit, rel=0.02)
+    signs = health.measure(real[:200], fake[:200], before=fake[:200])
+    assert signs["swing"] == 0 and "checkerboard" not in signs
+    assert "swing" not in health.measure(real[:200], fake[:200])
 
 
 def test_checkerboard_is_the_share_of_a_pattern_that_all_samples_have():
     real = RNG.normal(size=(200, 9, 8, 1))
     pattern = np.where((np.arange(9)[:, None] + np.arange(8)) % 2, 1.0, -1.0)[..., None]
-    assert health.measure(real, real)["checkerboard"] == 0
+    assert health.checkerboard(real, real) == 0
     # Half of the variance, the same in all samples.
-    assert health.measure(real, real + pattern)["checkerboard"] == pytest.approx(0.5, abs=0.02)
+    assert health.checkerboard(real, real + pattern) == pytest.approx(0.5, abs=0.02)
     signs = RNG.choice([-1, 1], (200, 1, 1, 1))  # the same pattern, but as often reversed
-    assert health.measure(real, real + signs * pattern)["checkerboard"] == pytest.approx(
-        0, abs=0.02
-    )
+    assert health.checkerboard(real, real + signs * pattern) == pytest.approx(0, abs=0.02)
     stripes = np.where(np.arange(9) % 2, 1.0, -1.0)[:, None, None]
-    assert health.measure(real, real + stripes)["checkerboard"] > 0.4
+    assert health.checkerboard(real, real + stripes) > 0.4
 
 
-def history(n=12, **signs):
-    well = {"doubt": 0.9, "spread": 0.9, "drift": 0.2, "shift": 0.2, "dead": 0.1}
-    well |= {"checkerboard": 0.0, "generator_weights": 3.0}
-    found = {name: [value] * n for name, value in well.items()}
-    found["drift"] = found["drift"][1:]  # the first look has none
-    return found | {name: list(values) for name, values in signs.items()}
+def test_kinds_are_counted():
+    real, rest, labels = PIXELS[:256], PIXELS[256:], LABELS[256:]
+    assert health.kinds(real, rest) > 0.85
+    one = [health.kinds(real, rest[labels == label][:64]) for label in range(10)]
+    assert np.median(one) < 0.3 and max(one) < 0.5
+    two = RNG.normal(size=(400, 2)) + np.repeat([[-9.0, 0.0], [9.0, 0.0]], 200, axis=0)
+    assert health.kinds(two, two[:200]) == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.45, 1.0])
+def test_copies_are_counted(share):
+    """Copies, and nearly copies, of whatever share."""
+    seen, fresh = PIXELS[:256], PIXELS[256:456]
+    mixed = np.concatenate([seen[: int(200 * share)], fresh[int(200 * share) :]])
+    assert health.copies(seen, mixed) == pytest.approx(share, abs=0.01)
+    noisy = mixed + RNG.normal(0, 0.03, mixed.shape)
+    assert health.copies(seen, noisy) == pytest.approx(share, abs=0.01)
+
+
+def test_obedience_is_judged_where_it_can_be():
+    real, labels = PIXELS[:512], LABELS[:512]
+
+    def drawn(wanted):
+        order = [RNG.choice(np.flatnonzero(LABELS[600:] == label)) for label in wanted]
+        return PIXELS[600:][order]
+
+    wanted = labels[:64].copy()
+    assert health.obedience(real, drawn(wanted), labels) > 0.85
+    wanted[::2] = RNG.integers(0, 10, 32)
+    assert health.obedience(real, drawn(wanted), labels) < 0.65
+    assert health.obedience(real, drawn(wanted), RNG.permutation(labels)) is None  # no class seen
+    assert health.obedience(real[:64], drawn(wanted), labels[:64]) is None  # nothing to learn from
 
 
 @pytest.mark.parametrize(
-    ("name", "signs"),
+    ("activation", "low", "high", "share"),
     [
-        ("discriminator wins", {"doubt": [0.5] * 6 + [0.001] * 6}),
-        ("generator collapses", {"spread": [0.9] * 6 + [0.1] * 6}),
-        ("generator collapses", {"spread": [0.9] * 6 + [0.0] * 6}),
-        ("oscillation", {"drift": [0.8] * 11, "shift": [0.3, 1.5] * 6}),
-        ("checkerboard", {"checkerboard": [0.0] * 6 + [0.1] * 6}),
-        ("dead units", {"dead": [0.0] * 6 + [1.0] * 6}),
-        ("non-finite", {"doubt": [0.5] * 11 + [np.nan]}),
-        ("non-finite", {"generator_weights": [3.0] * 11 + [np.inf]}),
+        ("tanh", -1, 1, 0),
+        ("tanh", 0, 1, 1),
+        ("tanh", 0, 255, 1),
+        ("tanh", -2, 2, 0.5),
+        ("sigmoid", 0, 1, 0),
+        ("sigmoid", -1, 1, 0.5),
+        ("linear", -9, 9, 0),
     ],
 )
-def test_each_sign_has_its_name_once_it_has_lasted(name, signs):
+def test_data_that_the_last_layer_cannot_make(activation, low, high, share):
+    generator = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(4, activation), layers.Reshape((2, 2, 1))]
+    )
+    found = health.outside(np.linspace(low, high, 10_000), generator)
+    assert found == pytest.approx(share, abs=0.01)
+
+
+def test_moves_are_in_units_of_the_weights():
+    before = [np.ones((3, 4)), np.zeros(2)]
+    after = [np.full((3, 4), 1.1), np.zeros(2)]
+    assert health.moves(after, before) == pytest.approx(0.1 / 1.1)
+    assert health.moves(before, before) == health.moves([], []) == 0
+
+
+WELL = {"outside": 0.0, "generator_moves": 0.05, "discriminator_moves": 0.05, "dead": 0.1}
+WELL |= {"doubt": 0.9, "spread": 0.9, "swing": 0.3, "kinds": 0.9, "obedience": 0.9}
+WELL |= {"checkerboard": 0.0, "copies": 0.0}
+
+
+def history(n=12, **signs):
+    found = {name: [value] * n for name, value in WELL.items()}
+    found["swing"] = found["swing"][1:]  # the first look has none
+    return found | {name: list(values) for name, values in signs.items()}
+
+
+def beyond(ill):
+    return ill.limit / 2 if ill.bad is np.less else ill.limit * 2
+
+
+@pytest.mark.parametrize("name", health.ILLS)
+def test_each_sign_has_its_name_once_it_has_lasted(name):
+    ill = health.ILLS[name]
+    wait = 6 * ill.patience
+    found = history(40, **{ill.sign: [WELL[ill.sign]] * (40 - wait) + [beyond(ill)] * wait})
     assert health.diagnose(history(), 6) == []
-    assert health.diagnose(history(**signs), 6) == [name]
-    earlier = {sign: values[:-1] for sign, values in history(**signs).items()}
-    assert health.diagnose(earlier, 6) == []
+    assert health.diagnose(found, 6) == [name]
+    found[ill.sign][-wait] = WELL[ill.sign]
+    assert health.diagnose(found, 6) == []
 
 
-def test_what_gets_better_is_no_failure():
-    assert health.diagnose(history(spread=np.linspace(0.05, 0.2, 12)), 6) == []
-    moving = {"drift": [0.8] * 11, "shift": [1.5] * 6 + [1.0] * 6}
-    assert health.diagnose(history(**moving), 6) == []
-    assert health.diagnose(history(n=3, doubt=[0.0] * 3), 6) == []
+def test_what_began_first_is_named_first():
+    wins, collapse = [0.5] * 4 + [0.001] * 8, [0.9] * 6 + [0.1] * 6
+    both = {"doubt": wins, "spread": collapse}
+    assert health.diagnose(history(**both), 6) == ["discriminator wins", "generator collapses"]
+    both = {"doubt": [0.5] * 6 + [0.001] * 6, "spread": [0.9] * 4 + [0.1] * 8}
+    assert health.diagnose(history(**both), 6) == ["generator collapses", "discriminator wins"]
+    at_once = {name: ill for name, ill in health.ILLS.items() if ill.patience == 1}
+    together = {ill.sign: [beyond(ill)] * 6 for ill in at_once.values()}
+    assert health.diagnose(history(6, **together), 6) == list(at_once)
 
 
-def test_every_name_has_a_remedy():
-    assert set(health.REMEDIES) == {
-        "discriminator wins",
-        "generator collapses",
-        "oscillation",
-        "checkerboard",
-        "dead units",
-        "non-finite",
-    }
+def test_what_is_not_finite_is_named_alone():
+    assert health.diagnose(history(doubt=[0.001] * 11 + [np.nan]), 6) == ["non-finite"]
+    assert health.diagnose(history(generator_moves=[0.1] * 11 + [np.inf]), 6) == ["non-finite"]
 
 
 # ------------------------------------------------------------------- trainings, healthy and broken
 
-LATENTS = 16
-SHAPE = (8, 8, 1)
 
-
-def generator():
-    return models.mlp.generator(SHAPE, LATENTS, (64, 64))
-
-
-def discriminator():
-    return models.mlp.discriminator(SHAPE, (64, 64))
-
-
-def dying_generator():
-    """Hidden units that start, and stay, far below zero."""
-    far_below = keras.initializers.Constant(-20.0)
-    hidden = layers.Dense(64, "relu", bias_initializer=far_below)
-    pixels = [layers.Dense(64, "tanh"), layers.Reshape(SHAPE)]
-    return keras.Sequential([keras.Input((LATENTS,)), hidden, *pixels])
-
-
-def checkered_generator():
-    """Its last kernel, 3, is no multiple of its stride, 2."""
-    small = [layers.Dense(256, "relu"), layers.Reshape((4, 4, 16))]
-    pixels = layers.Conv2DTranspose(
-        1,
-        3,
-        2,
-        "same",
-        activation="tanh",
-        kernel_initializer=keras.initializers.RandomNormal(0, 0.02),
-    )
-    return keras.Sequential([keras.Input((LATENTS,)), *small, pixels])
-
-
-def shortsighted_discriminator():
-    """It sees means of 2 x 2 pixels, and cannot punish what differs within."""
-    hidden = [layers.Dense(64, "leaky_relu") for _ in range(2)]
-    pooled = [layers.AveragePooling2D(2), layers.Flatten()]
-    return keras.Sequential([keras.Input(SHAPE), *pooled, *hidden, layers.Dense(1)])
-
-
-def adam(rate, beta_1=0.5):
-    return keras.optimizers.Adam(rate, beta_1, 0.99)
-
-
-def build(seed, made=generator, judge=discriminator, rates=(1e-3, 1e-3), beta_1=0.5, **rules):
-    keras.utils.set_random_seed(seed)
-    gan = GAN(made(), judge(), seed=seed)
-    players = (adam(rate, beta_1) for rate in rates)
-    rules = {"loss": "non_saturating", "penalties": [penalties.R1(1.0)]} | rules
-    gan.compile(rules["loss"], rules["penalties"], *players)
-    return gan
-
-
-def watched(gan, seed, rounds):
-    digits = data.load("digits")
-    monitor = callbacks.HealthMonitor(digits.images[:256], every=25, patience=150)
-    batches = digits.batches(32, seed=seed, repeat=True)
-    gan.fit(batches, steps_per_epoch=rounds, callbacks=[monitor], verbose=0)
-    return monitor
-
-
-BROKEN = {
-    "discriminator wins": {"loss": "minimax", "penalties": [], "rates": (1e-4, 1e-2)},
-    "generator collapses": {"penalties": [], "rates": (2e-2, 1e-4)},
-    "oscillation": {"penalties": [], "beta_1": 0.9},
-    "checkerboard": {"made": checkered_generator, "judge": shortsighted_discriminator},
-    "dead units": {"made": dying_generator},
-}
+@pytest.fixture(scope="module")
+def doctor():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    yield importlib.import_module("doctor")
+    sys.path.pop(0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_planted_failure_is_named(name, capsys):
-    monitor = watched(build(0, **BROKEN[name]), 0, 400)
-    assert name in monitor.found
-    assert f"{name}: {health.REMEDIES[name][0]}. Try first: " in capsys.readouterr().out
+@pytest.mark.parametrize("name", health.ILLS)
+def test_a_planted_failure_is_what_is_named_first(doctor, name, capsys):
+    (monitor,) = doctor.ILL[name].monitors([0])
+    assert monitor.cause == name
+    said = capsys.readouterr().out.splitlines()
+    ill = health.ILLS[name]
+    assert f", {name}: {ill.seen}. Try first: {ill.remedy}." in said[0]
+    assert not any("Try first" in line for line in said[1:])
 
 
-def test_numbers_that_are_not_finite_are_named_by_fit_itself():
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dense, R1", "dense, no penalty", "dense, told the class"])
+def test_a_gan_that_is_well_is_left_alone(doctor, name):
+    for monitor in doctor.well()[name].monitors([0, 1]):
+        assert monitor.found == {}
+
+
+def test_numbers_that_are_not_finite_are_named_by_fit_itself(doctor):
     """At the very round, which no look in between could: before any other callback acts on it."""
-    gan = build(0, loss="wasserstein", penalties=[], rates=(1e-3, 1e30))
+    case = doctor.Case(rules={"loss": "wasserstein"}, rates=(1e-3, 1e30), rounds=60)
     with pytest.raises(
         FloatingPointError, match="loss is (nan|inf|-inf) at step .* lower learning"
     ):
-        watched(gan, 0, 60)
-
-
-@pytest.mark.slow
-def test_healthy_trainings_are_left_alone():
-    """Ten seeds; the trace of the first serves all."""
-    gan = build(0)
-    for seed in range(10):
-        for variable, value in zip(state(gan), state(build(seed)), strict=True):
-            variable.assign(ops.convert_to_numpy(value))
-        monitor = watched(gan, seed, 400)
-        assert len(monitor.round) == 16 and monitor.found == {}, seed
-
-
-def state(gan):
-    return [*gan.variables, *gan.optimizer.variables]
+        list(case.monitors([0]))

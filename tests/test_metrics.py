@@ -111,13 +111,14 @@ def photographs(n=96):
     return data.Dataset("photographs", images, labels)
 
 
-def test_a_residual_classifier_learns_and_says_what_it_is():
-    images = photographs()
-    judge = Classifier(images, epochs=12, photographs=True)
+def test_a_residual_classifier_learns_and_says_what_it_is(folder):
+    images = photographs(256)
+    judge = Classifier(images, epochs=20, photographs=True)
     assert (judge.probabilities(images.images).argmax(axis=1) == images.labels).mean() > 0.95
-    assert judge.features(images.images).shape == (96, 128)
-    assert judge.name == ("residual classifier of 'photographs' (96 images), epochs=12, seed=0")
-    assert Classifier(images, epochs=0).name != judge.name
+    assert judge.features(images.images).shape == (256, 128)
+    assert judge.name == "residual classifier of 'photographs' (256 images), epochs=20, seed=0"
+    assert Classifier(images, epochs=0, photographs=True).name != judge.name
+    assert not [file for file in folder.iterdir() if file.is_dir()]
 
 
 def test_a_residual_classifier_that_was_stopped_ends_as_one_that_was_not(folder, monkeypatch):
@@ -138,9 +139,15 @@ def test_a_residual_classifier_that_was_stopped_ends_as_one_that_was_not(folder,
         Classifier(images, epochs=3, photographs=True)
     monkeypatch.setattr(networks.data, "scale", read)
     (unfinished,) = folder.iterdir()
+    damaged = unfinished.read_bytes()[:100]
     again = Classifier(images, epochs=3, photographs=True).features(judged)
     np.testing.assert_allclose(again, whole, atol=1e-4)
     assert not unfinished.exists()
+    (finished,) = folder.iterdir()
+    finished.unlink()
+    unfinished.write_bytes(damaged)
+    again = Classifier(images, epochs=3, photographs=True).features(judged)
+    np.testing.assert_allclose(again, whole, atol=1e-4)
 
 
 def test_images_are_moved_and_mirrored():

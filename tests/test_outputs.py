@@ -214,11 +214,10 @@ def test_a_tilde_is_the_home(tmp_path, monkeypatch):
     assert metrics(tmp_path / "run") == {"fid": 1.0}
 
 
-def test_what_a_run_left_beside_the_notebook(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").mkdir()
+def test_what_a_committed_run_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(outputs, "results", lambda: tmp_path)
+    folder = tmp_path / "dcgan-mnist"
     assert outputs.committed("dcgan-mnist") == {}
-    folder = tmp_path / "results" / "dcgan-mnist"
     outputs.record(folder, fid=1.5)
     assert outputs.committed("dcgan-mnist") == {"fid": 1.5, "run": {}}
     (folder / "run.json").write_text('{"seconds": 9}')

@@ -36,6 +36,11 @@ def test_the_ticked_lines_at_the_end_are_theirs():
     assert ticks.split_output("– not here: a\n") == ("– not here: a", [])
 
 
+def printed(cell):
+    """The lines that a cell has printed."""
+    return [line for output in cell.outputs for line in output.get("text", "").splitlines()]
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_shows_all_its_code_and_all_its_claims(site, chapter):
     """Whatever is folded is still there."""
@@ -46,13 +51,9 @@ def test_a_chapter_shows_all_its_code_and_all_its_claims(site, chapter):
     ]
     words = " ".join(block.get_text() for block in page.select(".cell_input pre"))
     assert words.split() == " ".join(cell.source for cell in shown).split()
-    claims = [
-        line
-        for cell in shown
-        for output in cell.outputs
-        for line in output.get("text", "").splitlines()
-        if line.startswith("✓ ")
-    ]
+    claims = [(cell, line) for cell in shown for line in printed(cell) if line.startswith("✓ ")]
     assert page.get_text().count("✓ ") >= len(claims)
     folded = [line.get_text().strip() for line in page.select(".ticks > summary > span")]
-    assert len(folded) > 0.5 * len(claims) and set(folded) <= set(claims)
+    assert set(folded) <= {line for _, line in claims}
+    # An answer to an exercise is judged in a function of its own, whose claims do not fold.
+    assert len(folded) > 0.5 * sum("grade_" not in cell.source for cell, _ in claims)

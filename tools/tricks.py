@@ -89,11 +89,12 @@ def lines(table, rows):
     text = ""
     for variant, (words, source) in rows.items():
         row = found[variant]
-        effect = f"{row['effect']:.2f} ({row['low']:.2f}&nbsp;to&nbsp;{row['high']:.2f})"
+        effect = f"{row['effect']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
         if not row["low"] <= 1 <= row["high"]:
             effect = f"**{effect}**"
-        if row["collapsed"]:
-            effect += f", {row['collapsed']} of 5 collapsed"
+        if row.get("collapsed"):
+            trainings = sum(other["variant"] == variant for other in table)
+            effect += f", {row['collapsed']} of {trainings} collapsed"
         cited = f"{{cite:t}}`{source}`" if source else "–"
         text += f"| {words} | {cited} | {effect} | {row['cost']:.2f} |\n"
     return text

@@ -65,14 +65,11 @@ def keep(name: str, arrays: Sequence[np.ndarray]) -> None:
         save(place / f"{name}.npz", **numbered, digest=np.array(digest(*arrays)))
 
 
-def unfinished(name: str) -> Path | None:
-    """A folder, which is made, for what will be kept under that name; None if there can be none."""
+def forget(name: str) -> None:
+    """Keep no more what is kept under that name, if anything is."""
     if place := user():
         with contextlib.suppress(OSError):
-            folder = place / f"{name}-unfinished"
-            folder.mkdir(parents=True, exist_ok=True)
-            return folder
-    return None
+            (place / f"{name}.npz").unlink(missing_ok=True)
 
 
 def kept(name: str) -> list | None:

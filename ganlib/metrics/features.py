@@ -181,12 +181,13 @@ class Classifier(Trained):
             model = keras.Model(inputs, [features, layers.Softmax()(logits)])
             weights = cache.kept(key)
             if weights is None:
-                trained = keras.Model(inputs, logits), dataset, epochs, seed
+                trained, unfinished = keras.Model(inputs, logits), f"{key}-unfinished"
                 if photographs:
-                    networks.train_residual(*trained, cache.unfinished(key))
+                    networks.train_residual(trained, dataset, epochs, seed, unfinished)
                 else:
-                    networks.train_small(*trained)
+                    networks.train_small(trained, dataset, epochs, seed)
                 cache.keep(key, model.get_weights())
+                cache.forget(unfinished)
             else:
                 model.set_weights(weights)
         kind = "residual classifier" if photographs else "classifier"

@@ -6,16 +6,15 @@ another has put there.
 
 import contextlib
 import itertools
-import shutil
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
 
 from ganlib import data
+from ganlib.data import cache
 from ganlib.data.batches import permutation, stream
 from ganlib.types import Shape, Tensor
 
@@ -95,7 +94,7 @@ def train_small(model: keras.Model, dataset: data.Dataset, epochs: int, seed: in
 
 
 def train_residual(
-    model: keras.Model, dataset: data.Dataset, epochs: int, seed: int, folder: Path | None = None
+    model: keras.Model, dataset: data.Dataset, epochs: int, seed: int, unfinished: str
 ) -> None:
     """Train a model of images to logits, on images that are moved a little and mirrored.
 
@@ -105,8 +104,8 @@ def train_residual(
     more than half as long and was right more often after equal time.
 
     Args:
-        folder: from which a training that was stopped goes on after its last whole epoch, to the
-            same end as one that was not; None keeps nothing.
+        unfinished: the name under which `cache` keeps the training after each epoch. One that was
+            stopped goes on from there, to the same end as one that was not.
     """
     if not epochs:
         return
@@ -134,24 +133,31 @@ def train_residual(
         images = shaken(data.scale(dataset.images[rows.ravel()]), rng, share)
         return images.reshape(*rows.shape, *images.shape[1:]), targets[rows]
 
+    optimizer.build(trained.trainable_variables)
+    state = [*trained.weights, *optimizer.variables]
+    for variable, value in zip(state, cache.kept(unfinished) or (), strict=False):
+        variable.assign(value)
+    done = int(optimizer.iterations) // steps
+    keep = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: cache.keep(
+            unfinished, [keras.ops.convert_to_numpy(v) for v in state]
+        )
+    )
     first = 7 * epochs // 10
     for share, start, end in ((0.75, 0, first), (1.0, first, epochs)):
         batches = stream(order, partial(read, share=share), steps, repeat=False, group=1)
         found = keras.callbacks.LambdaCallback(
             on_train_begin=lambda logs, seek=batches.seek: seek(int(optimizer.iterations))
         )
-        backup = [keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False)]
         trained.fit(
             batches,
-            initial_epoch=start,
+            initial_epoch=max(start, done),
             epochs=end,
-            callbacks=[*(backup if folder else []), found],
+            callbacks=[found, keep],
             shuffle=False,
             verbose=0,
         )
     model.set_weights(trained.get_weights())
-    if folder:
-        shutil.rmtree(folder)
 
 
 def shaken(

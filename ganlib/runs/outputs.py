@@ -2,7 +2,7 @@
 
 `ready` comes before the training, `save` after it and before anything is scored, `keep` with other
 networks, `record` with each score. With `output_dir=""` they do nothing. Every file is written
-whole or not at all. `committed` reads what an earlier run left beside the notebook, and
+whole or not at all. `committed` reads what a committed run left, and
 `ganlib.pretrained` its networks.
 """
 
@@ -87,7 +87,7 @@ def keep(output_dir: str | os.PathLike[str], **networks: Any) -> None:
     folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():
-        if hasattr(network, "class_names"):
+        if hasattr(network, "model"):
             about = {"name": network.name, "class_names": network.class_names}
             record(output_dir, **{name: about})
             network = network.model
@@ -115,10 +115,10 @@ def record(output_dir: str | os.PathLike[str], **measured: Any) -> None:
 
 
 def results() -> Path:
-    """The folder of the committed runs: beside the notebook, in the book, or what the wheel has."""
+    """The folder of the committed runs: what the wheel has, or `book/results` of a clone."""
     package = Path(__file__).parents[1]
-    places = Path("results"), package / "results", package.parent / "book" / "results"
-    return next((place for place in places if place.is_dir()), places[-1])
+    shipped = package / "results"
+    return shipped if shipped.is_dir() else package.parent / "book" / "results"
 
 
 def committed(name: str) -> dict[str, Any]:

@@ -72,5 +72,7 @@ def judge(name: str) -> metrics.Trained:
         ValueError: the run has left none; which have.
     """
     network = model(name, "judge")
-    about = committed(name)["judge"]
+    about = committed(name).get("judge")
+    if not about or not about["class_names"]:
+        raise ValueError(f"The judge of the run {name!r} knows no classes: load it by `model`.")
     return metrics.Trained(network, f"{about['name']} of the run {name}", about["class_names"])

@@ -124,22 +124,25 @@ class StopAfter(keras.callbacks.Callback):
 class HealthMonitor(keras.callbacks.Callback):
     """Look at both networks while they train, and name what goes wrong as soon as it does.
 
-    It prints a sentence, once, for each of: the discriminator wins, the generator collapses,
-    oscillation, a checkerboard, dead units, and numbers that are not finite; each with the remedy
-    to try first. `ganlib.health` says what it measures. It changes nothing in the training. That
-    every image is alike, but one in ten is missing, it does not see: that takes a `Monitor`.
+    It prints a sentence when it first names an ill of `ganlib.health.ILLS`: the first one is the
+    cause to look at, with what to try; what is named later, or beside it, may follow from it. It
+    changes nothing in the training. It knows the data by what it is given here: that `fit` is given
+    others, it sees by the samples only, and that the labels here are wrong, not at all.
 
     Args:
-        real: a few hundred of the data, uint8 images or float32 (N, ...), 64 at least.
+        real: a few hundred of the data, as `fit` is given them: float32 (N, ...), or bytes, which
+            are scaled. Where there are only a few, give all of them: only copies of these are
+            noticed.
         labels: theirs, for a conditional GAN, whole numbers (N,), or other conditions (N, ...).
         every: rounds from one look to the next.
-        patience: rounds for which a sign must be bad before it has a name; an oscillation takes
-            twice as many.
+        patience: rounds for which a sign must be bad before it has a name; of some ills in
+            `health.ILLS` several times as many.
 
     Attributes:
         round: the rounds at which it looked.
         history: dict of lists, the signs of each look.
         found: dict from the name of what went wrong to the round at which it was named.
+        cause: the name of what went wrong first; None if nothing did.
     """
 
     def __init__(
@@ -157,20 +160,36 @@ class HealthMonitor(keras.callbacks.Callback):
         self.round, self.history, self.found = [], {}, {}
         self._rounds, self._fake = 0, None
 
+    @property
+    def cause(self) -> str | None:
+        return next(iter(self.found), None)
+
     def on_train_begin(self, logs: Logs = None) -> None:
-        n = min(64, len(self.real))
+        n = 64
         latents, labels = np.zeros(n, "float32"), np.zeros(n, "int32")
         if self.model.latent_dim is not None:
             latents = self.model.latents(n, seed=0)
         if self.model.condition is not None:
-            if self.labels is None or len(self.labels) < n:
+            if self.labels is None or len(self.labels) < len(self.real):
                 raise ValueError(
                     "The generator takes a condition: HealthMonitor(real, labels) needs one for "
                     "each of the real samples."
                 )
-            labels = self.labels[:n].astype(self.model.condition.dtype)
-        self._inputs = [ops.convert_to_tensor(x) for x in (self.real[:n], latents, labels)]
+            labels = self.labels.astype(self.model.condition.dtype)
+        used = np.arange(n) % len(self.real)  # some twice, where there are few
+        given = self.real[used], latents, labels[used % len(labels)]
+        self._inputs = [ops.convert_to_tensor(x) for x in given]
         self._observe = health.observer(self.model)
+        self._weights = self._some_weights()
+
+    def _some_weights(self):
+        """Of each player, up to a thousand numbers of every array of weights."""
+        kept = {}
+        for player in ("generator", "discriminator"):
+            arrays = getattr(self.model, player).trainable_variables
+            rows = [ops.convert_to_numpy(array).ravel() for array in arrays]
+            kept[player] = [row[:: len(row) // 1000 + 1].astype("float64") for row in rows]
+        return kept
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._batch = -1
@@ -183,19 +202,29 @@ class HealthMonitor(keras.callbacks.Callback):
             return
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()
-        signs = {k: ops.convert_to_numpy(v) for k, v in self._observe(*self._inputs).items()}
-        fake = signs.pop("fake")
-        signs |= health.measure(self.real, fake, self._fake)
-        self._fake = fake
-        for player in ("generator", "discriminator"):
-            weights = getattr(self.model, player).trainable_variables
-            norms = [np.linalg.norm(ops.convert_to_numpy(weight)) for weight in weights]
-            signs[f"{player}_weights"] = np.linalg.norm(norms)
         self.round.append(self._rounds)
-        for name, value in signs.items():
+        for name, value in self._look().items():
             self.history.setdefault(name, []).append(float(value))
         for name in health.diagnose(self.history, self.looks):
             if name not in self.found:
+                self._say(name)
                 self.found[name] = self._rounds
-                seen, remedy = health.REMEDIES[name]
-                checks.say(f"Round {self._rounds}, {name}: {seen}. Try first: {remedy}.")
+
+    def _look(self):
+        signs = {k: ops.convert_to_numpy(v) for k, v in self._observe(*self._inputs).items()}
+        fake = signs.pop("fake")
+        labels = self.labels if self.model.classes else None
+        signs |= health.measure(self.real, fake, self._fake, labels)
+        signs["outside"] = health.outside(self.real, self.model.generator)
+        weights = self._some_weights()
+        for player, arrays in weights.items():
+            signs[f"{player}_moves"] = health.moves(arrays, self._weights[player])
+        self._fake, self._weights = fake, weights
+        return signs
+
+    def _say(self, name):
+        ill = health.ILLS.get(name)
+        seen, remedy = (ill.seen, ill.remedy) if ill else health.NOT_FINITE
+        also = "also " if self.found else ""
+        tried = "" if self.found else f" Try first: {remedy}."
+        checks.say(f"Round {self._rounds}, {also}{name}: {seen}.{tried}")

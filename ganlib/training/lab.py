@@ -12,6 +12,7 @@ setting: a change that needs another learning rate is judged fairly once it has 
 """
 
 import contextlib
+import hashlib
 import json
 import re
 import time
@@ -108,10 +109,10 @@ class Lab:
         gan = None
         for seed in self.seeds:
             rows = [
-                {"variant": variant, "seed": int(seed), **about, "rounds": int(n)}
+                _plain({"variant": variant, "seed": seed, **about, "rounds": n})
                 for n in sorted(set(rounds or (self.steps,)))
             ]
-            file = self.folder and Path(self.folder) / _file_name(rows[-1])
+            file = self.folder and Path(self.folder) / _file_name(rows)
             if file and file.exists():
                 with np.load(file) as kept:
                     self.table += json.loads(str(kept["rows"]))
@@ -122,11 +123,11 @@ class Lab:
             gan = self._start(build, batches, seed)
             if change is not None:
                 change(gan)
-            self._train(gan, batches(seed), rows)
+            complete = self._train(gan, batches(seed), rows)
             drawn = gan.sample(20, seed=1) if gan.condition is None else np.empty(0)
             if drawn.size:
                 self.samples.setdefault(variant, drawn)
-            if file:
+            if file and complete:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with whole(file) as part:
                     np.savez_compressed(part, rows=json.dumps(rows), samples=drawn)
@@ -161,12 +162,17 @@ class Lab:
         return min(changes, key=median)
 
     def _train(self, gan, fed, rows):
-        """Train as long as the last row asks, and complete each row when its rounds are done."""
-        clock = _Clock()
+        """Train as long as the last row asks, and complete each row when its rounds are done.
+
+        Returns whether another would find no more: it was neither stopped nor left without scores.
+        """
+        clock, whole_rows = _Clock(), []
 
         def reached(row):
             row |= clock.read() | {"updates": int(gan.generator_optimizer.iterations)}
-            row |= self._scores(row, gan)
+            scores = self._scores(row, gan)
+            whole_rows.append(bool(scores) and row["updates"] == row["rounds"])
+            row |= scores
 
         marks = _Marks(rows[:-1], reached, clock)
         try:
@@ -182,9 +188,10 @@ class Lab:
             warnings.warn(text, stacklevel=3)
             for row in marks.left + rows[-1:]:
                 row |= clock.read() | {"updates": int(gan.generator_optimizer.iterations)}
-            return
+            return True
         for row in marks.left + rows[-1:]:  # a training that was stopped has them all at its end
             reached(row)
+        return all(whole_rows)
 
     def _scores(self, row, gan):
         """What `score` gives; nothing if it raises, for that is no reason to lose the trainings."""
@@ -260,10 +267,10 @@ class _Marks(keras.callbacks.Callback):
                 self.reached(row)
 
 
-def _file_name(row):
-    """Of a training: what tells it from the others."""
-    text = ", ".join(f"{value} {name}" for name, value in row.items())
-    return re.sub(r"[^\w.,=+ -]", "_", text) + ".npz"
+def _file_name(rows):
+    """Of a training: its variant, for people, and a number that tells it from all others."""
+    words = re.sub(r"[^\w.,=+ -]", "_", rows[-1]["variant"])[:80]
+    return f"{words} {hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]}.npz"
 
 
 def scores(
@@ -286,8 +293,8 @@ def scores(
     def score(gan):
         made = gan.sample(n, seed=1)
         found = metrics.score(real, made, features)
-        spread = health.measure(pixels, scale(made))["spread"]
-        found["collapsed"] = spread < health.LIMITS["spread"]
+        spread = health.spread(pixels, scale(made))
+        found["collapsed"] = spread < health.ILLS["generator collapses"].limit
         return {name: value for name, value in found.items() if name not in unwanted}
 
     return score

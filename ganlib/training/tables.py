@@ -39,8 +39,8 @@ def _range(values):
 
 
 def _three_digits(number):
-    """Three digits of it, without an exponent below a million: 0.0123, 1.23, 123,000; NaN is a
-    dash."""
+    """Three digits of it, from a ten-thousandth to a million without an exponent: 0.0123, 123,000;
+    NaN is a dash."""
     return "-" if np.isnan(number) else f"{float(f'{number:.3g}'):,g}"
 
 
@@ -74,7 +74,8 @@ def compare(
         p = stats.mannwhitneyu(values, base, method="exact").pvalue if effect > 0 else np.nan
         found = {"variant": variant, "effect": effect, "low": low, "high": high, "p": float(p)}
         found["cost"] = float(np.median(column(table, variant, cost)) / seconds)
-        found["collapsed"] = int(np.nansum(column(table, variant, "collapsed")))
+        if any("collapsed" in row for row in table):
+            found["collapsed"] = int(np.nansum(column(table, variant, "collapsed")))
         compared.append(found)
     return compared
 

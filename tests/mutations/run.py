@@ -136,7 +136,7 @@ def plan(mutation):
     made = slices.making(sources, mutation.claim)
     if len(made) != 1:
         raise ValueError(f"{mutation}: the claim is made in {len(made)} cells, not in one")
-    chosen = set(slices.slice_of(sources, made[0]))
+    chosen = set(slices.slice_of(tuple(sources), made[0]))
     if mutation.module:
         text = module_file(mutation.module).read_text(encoding="utf-8")
         mutated(text, mutation.old, mutation.new, mutation)
@@ -147,8 +147,10 @@ def plan(mutation):
         if found[0] not in chosen:
             raise ValueError(f"{mutation}: the claim does not depend on the cell that is changed")
         changed = mutated(sources[found[0]], mutation.old, mutation.new, mutation)
+        more = slices.mentioned(changed) - slices.mentioned(sources[found[0]])
         sources = [*sources[: found[0]], changed, *sources[found[0] + 1 :]]
-        chosen |= set(slices.slice_of(sources, made[0]))  # the new code may need more
+        if more:
+            chosen |= set(slices.slice_of(tuple(sources), made[0]))
     return [(number, sources[number]) for number in sorted(chosen)]
 
 

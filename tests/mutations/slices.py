@@ -100,6 +100,11 @@ def loaded(tree):
     return {it.id for it in ast.walk(tree) if isinstance(it, ast.Name)}
 
 
+def mentioned(source):
+    """The names in a cell."""
+    return set().union(*map(loaded, parse(source)))
+
+
 def base(tree):
     """The name at the beginning of `name.attribute[3].other`, None if there is none."""
     while isinstance(tree, ast.Attribute | ast.Subscript | ast.Call | ast.Starred):
@@ -196,9 +201,10 @@ def holds(value):
     return isinstance(value, ast.Tuple | ast.List | ast.Dict)
 
 
+@functools.cache
 def slice_of(sources, last):
     """The numbers of the cells on which a cell depends, in order, itself among them."""
-    functions = changing_functions(tuple(sources))
+    functions = changing_functions(sources)
     deferred, held, fixed = {}, {}, set()
     for source in sources:
         for tree, done in zip(parse(source), statements(source), strict=True):

@@ -16,7 +16,7 @@ import slices
 from sources import CHAPTERS
 
 LINES = list(run.lines())
-LEAST = 0  # it grows, to 120
+LEAST = 120
 
 
 @pytest.mark.parametrize("mutation", LINES, ids=str)
@@ -123,7 +123,7 @@ CELLS = re.split("(?m)^---$", CHAPTER)
     ],
 )
 def test_a_claim_needs_what_made_and_trained_its_things(claim, needed):
-    assert slices.slice_of(CELLS, claim) == needed
+    assert slices.slice_of(tuple(CELLS), claim) == needed
 
 
 def test_a_claim_is_found_by_its_text():

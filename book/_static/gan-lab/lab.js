@@ -2,6 +2,7 @@
 "use strict";
 (function (lab) {
   const TRAINING = 8; // milliseconds of training between two pictures, at most
+  const PICTURE = 20; // milliseconds of training and drawing for a picture: where drawing is slow, train less
   const CURVES = 100; // milliseconds between two drawings of the curves
   const SPEEDS = { slow: 4, medium: 40, fast: Infinity }; // rounds a second, if there is time
   const WEIGHTS = { none: 0.1, r1: 0.1, gradient_penalty: 1, weight_clipping: 0.1 };
@@ -19,6 +20,7 @@
     let game, history, real, generated, pulls, covered;
     let running = false, visible = true, before = 0, shown = 0, written = 0, owed = 0, frames = 0;
     let request; // for the next picture
+    let took = 0; // milliseconds that drawing the last one took
     let losses = []; // of the rounds since the last picture
     let pen = null; // the cursor of somebody who draws with the keyboard
 
@@ -106,7 +108,8 @@
       before = now;
       if (!visible) return;
       owed = rate === Infinity ? Infinity : Math.min(owed + rate * passed, 10);
-      for (const end = performance.now() + TRAINING; owed >= 1 && performance.now() < end; owed--) {
+      const training = Math.max(1, Math.min(TRAINING, PICTURE - took));
+      for (const end = performance.now() + training; owed >= 1 && performance.now() < end; owed--) {
         game.round();
         losses.push([game.discriminatorLoss, game.generatorLoss]);
       }
@@ -115,10 +118,13 @@
         say("The numbers have grown beyond all bounds. Change a setting, and reset.");
       } else if (now - shown >= (calm.matches ? 500 : 0)) {
         shown = now;
+        const start = performance.now();
         drawPlane(frames++ % 2 === 0);
-        if (now - written < CURVES) return;
-        written = now;
-        write();
+        if (now - written >= CURVES) {
+          written = now;
+          write();
+        }
+        took = performance.now() - start;
       }
     }
 
