@@ -111,6 +111,7 @@ def photographs(n=96):
     return data.Dataset("photographs", images, labels)
 
 
+@pytest.mark.slow
 def test_a_residual_classifier_learns_and_says_what_it_is(folder):
     images = photographs(256)
     judge = Classifier(images, epochs=12, photographs=True)
@@ -121,6 +122,7 @@ def test_a_residual_classifier_learns_and_says_what_it_is(folder):
     assert not [file for file in folder.iterdir() if file.is_dir()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same everywhere")
 def test_a_residual_classifier_that_was_stopped_ends_as_one_that_was_not(folder, monkeypatch):
     images, judged = photographs(300), photographs().images
