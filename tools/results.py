@@ -52,7 +52,7 @@ class Row(NamedTuple):
     chapter: str
     data: str
     parameters: dict[str, Any]  # those of the YAML file, without the data; the rest are defaults
-    scored: str  # "generator", or the name of what else was scored, such as "real"
+    scored: str  # what the run calls it, such as "real"; "generator" if it calls it nothing
     n_real: int | None
     n_fake: int | None
     features: str | None
@@ -208,9 +208,9 @@ def _json(file, again):
 
 
 def _scored(metrics, name="generator"):
-    """Every dict with a FID, however deep, and its name."""
+    """Every dict with a FID, however deep, and its name, which it may say itself."""
     if isinstance(metrics.get("fid"), int | float):
-        yield name, metrics
+        yield metrics.get("scored", name), metrics
     for key, part in metrics.items():
         if isinstance(part, dict):
             yield from _scored(part, key)
