@@ -35,8 +35,9 @@ How to read it:
 - Only scores with the same data, the same features and the same numbers of images compare. The
   features are those of a small classifier of our own, so no FID or KID here compares with one in a
   paper; {doc}`evaluation` says why.
-- *scored* is what was compared with held-out real images. *real* are more real images: no
-  generator can be expected to do better.
+- *scored* is what was compared with held-out real images. *generator* is the one that the notebook
+  saved; in a run for a table of trainings it is not what the table says, which the chapter shows.
+  *real* are more real images: no generator can be expected to do better.
 - *parameters* are the values of the YAML file; all others are the chapter's defaults.
 - *seconds* are those of the whole run: every training in the notebook, the scores, the figures.
 - *command* repeats the run into `outputs/`, from a clone at the commit in the column *code*.
