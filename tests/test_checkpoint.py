@@ -167,6 +167,7 @@ def whole():
     return outcome(*fit(gan=build()))
 
 
+@pytest.mark.slow
 def test_stopped_anywhere_it_ends_as_if_it_never_had_been(tmp_path, whole):
     killed(tmp_path, 0)  # before the first step
     killed(tmp_path, 5)  # between two epochs

@@ -308,10 +308,10 @@ def test_mixed_precision_gives_finite_losses_in_float32(policy):
     keras.config.set_dtype_policy(policy)
     try:
         keras.utils.set_random_seed(0)
-        shape = (28, 28, 1)
+        shape = (12, 12, 1)
         gan = GAN(
-            models.biggan.generator(shape, K, width=2),
-            models.biggan.discriminator(shape, K, width=2),
+            models.resnet.generator(shape, 4, 4, classes=K, spectral_norm=True),
+            models.resnet.discriminator(shape, 4, classes=K),
         )
         gan.compile(
             "hinge", [penalties.R1(0.1)], ema=0.9, generator_penalties=[penalties.Orthogonal()]

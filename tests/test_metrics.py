@@ -111,16 +111,19 @@ def photographs(n=96):
     return data.Dataset("photographs", images, labels)
 
 
+@pytest.mark.slow
 def test_a_residual_classifier_learns_and_says_what_it_is(folder):
     images = photographs(256)
-    judge = Classifier(images, epochs=20, photographs=True)
+    judge = Classifier(images, epochs=12, photographs=True)
     assert (judge.probabilities(images.images).argmax(axis=1) == images.labels).mean() > 0.95
     assert judge.features(images.images).shape == (256, 128)
-    assert judge.name == "residual classifier of 'photographs' (256 images), epochs=20, seed=0"
+    assert judge.name == "residual classifier of 'photographs' (256 images), epochs=12, seed=0"
     assert Classifier(images, epochs=0, photographs=True).name != judge.name
     assert not [file for file in folder.iterdir() if file.is_dir()]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same everywhere")
 def test_a_residual_classifier_that_was_stopped_ends_as_one_that_was_not(folder, monkeypatch):
     images, judged = photographs(300), photographs().images
     whole = Classifier(images, epochs=3, photographs=True).features(judged)

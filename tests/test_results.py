@@ -75,6 +75,11 @@ def test_everything_that_was_scored_is_a_row(book):
     ]
 
 
+def test_what_was_scored_may_say_its_name(book):
+    leave(book, RECORD, SCORES | {"scored": "projection", "real": {"fid": 1.0}})
+    assert [row.scored for row in results.table(book)] == ["projection", "real"]
+
+
 def test_a_gap_is_a_dash(book):
     leave(book, RECORD, {"frechet_distance": {"trained": 1.5}})
     (row,) = results.table(book)

@@ -35,8 +35,9 @@ How to read it:
 - Only scores with the same data, the same features and the same numbers of images compare. The
   features are those of a small classifier of our own, so no FID or KID here compares with one in a
   paper; {doc}`evaluation` says why.
-- *scored* is what was compared with held-out real images. *real* are more real images: no
-  generator can be expected to do better.
+- *scored* is what was compared with held-out real images. *generator* is the one that the notebook
+  saved; in a run for a table of trainings it is not what the table says, which the chapter shows.
+  *real* are more real images: no generator can be expected to do better.
 - *parameters* are the values of the YAML file; all others are the chapter's defaults.
 - *seconds* are those of the whole run: every training in the notebook, the scores, the figures.
 - *command* repeats the run into `outputs/`, from a clone at the commit in the column *code*.
@@ -51,7 +52,7 @@ class Row(NamedTuple):
     chapter: str
     data: str
     parameters: dict[str, Any]  # those of the YAML file, without the data; the rest are defaults
-    scored: str  # "generator", or the name of what else was scored, such as "real"
+    scored: str  # what the run calls it, such as "real"; "generator" if it calls it nothing
     n_real: int | None
     n_fake: int | None
     features: str | None
@@ -207,9 +208,9 @@ def _json(file, again):
 
 
 def _scored(metrics, name="generator"):
-    """Every dict with a FID, however deep, and its name."""
+    """Every dict with a FID, however deep, and its name, which it may say itself."""
     if isinstance(metrics.get("fid"), int | float):
-        yield name, metrics
+        yield metrics.get("scored", name), metrics
     for key, part in metrics.items():
         if isinstance(part, dict):
             yield from _scored(part, key)

@@ -193,7 +193,8 @@ def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **optio
     Args:
         name: "glyphs" (digits drawn from 18 typefaces, 28x28x1), "digits" (handwriting, 8x8x1),
             "mnist", "fashion_mnist" (28x28x1), "cifar10" (32x32x3), or the path of a folder with
-            images in it, or with one subfolder of images for each class.
+            images in it, or with one subfolder of images for each class; in random order, the
+            same whenever there are as many.
         seed: which draw of "glyphs"; the others are what they are.
         size: what the images are cropped and resized to: a side (64 or "64") or height x width
             ("32x64" or (32, 64)). By default, or with 0 or "", they stay as they are; those of a

@@ -77,7 +77,8 @@ def read(
 ) -> tuple[ImageFolder, np.ndarray | None, tuple[str, ...]]:
     """What is in `folder`: images directly in it, or subfolders of images, a class each.
 
-    What is left out of it is printed, in one line.
+    They come in a random order, the same whenever there are as many files, so that the first few
+    are of every class. What is left out is printed, in one line.
 
     Args:
         size: (height, width) of the images; its default, and `channels`, are as for `data.load`.
@@ -102,8 +103,10 @@ def read(
     if unused:
         checks.say(f"Left out of {folder}: {'; '.join(unused)}.")
     labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()])
-    images = ImageFolder(paths, size, channels)
-    return images, labels.astype(np.int64) if classes else None, tuple(map(_printable, classes))
+    order = np.random.default_rng(len(paths)).permutation(len(paths))
+    images = ImageFolder(np.asarray(paths, object)[order], size, channels)
+    labels = labels[order].astype(np.int64) if classes else None
+    return images, labels, tuple(map(_printable, classes))
 
 
 def _list(folder):

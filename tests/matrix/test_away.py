@@ -148,6 +148,7 @@ def test_the_command_line_in_a_locale_that_is_not_utf_8(utf8, output, tmp_path):
     assert not run_case.faults(case, tmp_path / output)
 
 
+@pytest.mark.slow
 def test_a_path_that_is_no_text_in_its_locale_is_refused(tmp_path):
     case = ("dcgan", "two-classes", "max-seconds")
     folder = pictures.make(tmp_path, case[1])
