@@ -286,11 +286,11 @@ def test_classes_share_slant_and_ink(draw):
 def test_two_directions_have_a_name(draw):
     z, shares = normal(300, 3), each_class(300)
     ends = [[shape_of(draw(z + t * d, shares)) for t in (-2, 2)] for d in DIRECTIONS]
-    assert (ends[0][0].slant > ends[0][1].slant).all()
+    assert (ends[0][0].slant < ends[0][1].slant).all()
     assert np.mean(ends[1][0].ink < ends[1][1].ink) > 0.95
     assert np.mean(ends[1][0].width < ends[1][1].width) > 0.95
-    for less, more in ends[3:5]:
-        assert np.mean(less.height > more.height) > 0.85
+    assert np.mean(ends[2][0].ink > ends[2][1].ink) > 0.7
+    assert np.mean(ends[3][0].height < ends[3][1].height) > 0.85
 
 
 @pytest.mark.slow
