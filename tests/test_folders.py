@@ -97,7 +97,7 @@ def test_names_with_spaces_accents_and_odd_bytes_in_any_locale(tmp_path):
         )
         assert (run.returncode, run.stderr) == (0, b"")
         assert b"Left out of .: 1 file (b/??.xyz)" in run.stdout
-        assert b"(3, 8, 8, 3) [0 1 2]" in run.stdout
+        assert b"(3, 8, 8, 3) [2 1 0]" in run.stdout
         assert rb"\ufffd" in run.stdout
 
 
