@@ -134,6 +134,8 @@ def test_its_solutions_unfold(visit):
     for solution in page.locator("div.solution").all():
         inside = solution.locator("section").first
         assert not inside.is_visible()
+        title = solution.locator(".admonition-title").first
+        assert solution.bounding_box()["height"] < title.bounding_box()["height"] + 5
         solution.locator("button.toggle-button").click()
         assert inside.is_visible()
     for folded in page.locator("details.hide").all():
