@@ -20,6 +20,7 @@ import keras
 from keras import layers, ops
 
 from ganlib import backend
+from ganlib.models.resampling import doubled, halved
 from ganlib.models.sizes import doublings, nearest
 from ganlib.types import Shape, Tensor
 
@@ -56,7 +57,7 @@ def generator(
     x = Basis(start, deviation=1.0, name="basis")(x[:, None, None, :])
     for doubling, channels in enumerate(widths):
         if doubling:
-            x = double(_to_width(x, channels))
+            x = doubled(_to_width(x, channels))
         for _ in range(blocks):
             x = block(x, groups * channels // width, depth=blocks * len(widths))
     x = layers.Conv2D(image_shape[-1], 1, use_bias=False, kernel_initializer=_normal())(x)
@@ -80,7 +81,7 @@ def discriminator(
     x = layers.Conv2D(widths[-1], 1, use_bias=False, kernel_initializer=_normal())(x)
     for halving, channels in enumerate(reversed(widths)):
         if halving:
-            x = _to_width(halve(x), channels)
+            x = _to_width(halved(x), channels)
         for _ in range(blocks):
             x = block(x, groups * channels // width, depth=blocks * len(widths))
     # From here in float32, as logits are, whatever the precision of the layers before.
@@ -117,32 +118,6 @@ def block(x: Tensor, groups: int, depth: int) -> Tensor:
     y = layers.LeakyReLU(0.2)(y)
     y = layers.Conv2D(channels, 1, use_bias=False, kernel_initializer="zeros")(y)
     return layers.Add()([x, y])
-
-
-def double(x: Tensor) -> Tensor:
-    """(N, H, W, C) -> (N, 2 H, 2 W, C): zeros between the values, smoothed by [1 2 1].
-
-    That keeps each value and puts the mean of its neighbours between two; the last is repeated.
-    """
-    for axis in (1, 2):
-        after = ops.concatenate([_part(x, axis, 1, None), _part(x, axis, -1, None)], axis)
-        shape = list(ops.shape(x))
-        shape[axis], shape[0] = 2 * shape[axis], -1
-        x = ops.reshape(ops.stack([x, (x + after) / 2], axis + 1), shape)
-    return x
-
-
-def halve(x: Tensor) -> Tensor:
-    """(N, H, W, C) -> (N, H / 2, W / 2, C): smoothed by [1 2 1] / 4, and every second value."""
-    for axis in (1, 2):
-        even, odd = _part(x, axis, 0, None, 2), _part(x, axis, 1, None, 2)
-        before = ops.concatenate([_part(even, axis, 0, 1), _part(odd, axis, 0, -1)], axis)
-        x = (before + 2 * even + odd) / 4
-    return x
-
-
-def _part(x, axis, *bounds):
-    return x[:, slice(*bounds)] if axis == 1 else x[:, :, slice(*bounds)]
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
