@@ -87,6 +87,10 @@ def test_what_is_forgotten_leaves_nothing(folder):
     (folder / "part-1-numbers-unfinished.npz").touch()  # of a process that was killed
     cache.forget("numbers-unfinished")
     assert sorted(file.name for file in folder.iterdir()) == ["numbers.npz", "others.npz"]
+    for name in ("numbers-unfinished", "more-numbers"):
+        cache.keep(name, [np.arange(5)])
+    cache.forget("numbers")
+    assert cache.kept("numbers") is None and len(list(folder.iterdir())) == 3
 
 
 def test_a_folder_that_takes_no_files_is_no_error(folder):

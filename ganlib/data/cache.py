@@ -70,7 +70,7 @@ def forget(name: str) -> None:
     """Keep no more what is kept under that name, nor what a process left that died as it wrote."""
     if place := user():
         with contextlib.suppress(OSError):
-            for file in place.glob(f"*{name}.npz"):
+            for file in (place / f"{name}.npz", *place.glob(f"part-*-{name}.npz")):
                 file.unlink(missing_ok=True)
 
 
