@@ -214,6 +214,13 @@ def repeat_trainings() -> None:
         )
 
 
+def groups_are_quick() -> bool:
+    """Whether a convolution in groups takes no longer here than as many small ones."""
+    if NAME == "tensorflow":
+        return bool(tf.config.list_physical_devices("GPU"))
+    return NAME == "torch" or jax.default_backend() != "cpu"
+
+
 def shares_batches(model: keras.Model) -> bool:
     """Whether a process sees no more than a part of the batches, or in parts."""
     replicas = NAME == "tensorflow" and model.distribute_strategy.num_replicas_in_sync

@@ -139,7 +139,9 @@ class Pairs:
             return np.concatenate(pair, axis=-1), np.concatenate(pair[::-1], axis=-1)
 
         group = at_a_time(batch_size, *(side.images for side in self._sides))
-        return batches.stream(order, read, steps, repeat, group)
+        made = batches.stream(order, read, steps, repeat, group)
+        made.of = " and ".join(side._known_again() for side in self._sides)
+        return made
 
 
 # ------------------------------------------------------------------------------------ known answers

@@ -1,0 +1,216 @@
+"""StyleGAN2: the authors' parameters, and what its layers are known to do."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from ganlib import GAN
+from ganlib.models import stylegan2
+
+once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same everywhere")
+
+
+def trainable(model):
+    return sum(math.prod(v.shape) for v in model.trainable_variables)
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, dtype="float32")
+
+
+def array(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+@pytest.mark.slow
+@once
+@pytest.mark.parametrize(
+    "side,of_generator,of_discriminator,generator,discriminator",
+    [  # of StyleGAN2-ADA: its configurations `cifar`, `paper256` and `stylegan2`
+        (32, {"layers": 2}, {"residual": False}, 19_947_539, 20_720_641),
+        (32, {"layers": 2, "classes": 10}, {"residual": False, "classes": 10})
+        + (20_215_315, 23_089_664),
+        (256, {"base": 16_384}, {"base": 16_384}, 24_767_458, 24_001_089),
+        (1024, {}, {}, 30_370_060, 29_012_513),
+    ],
+)
+def test_it_has_the_authors_parameters(
+    side, of_generator, of_discriminator, generator, discriminator
+):
+    shape = (side, side, 3)
+    assert trainable(stylegan2.generator(shape, **of_generator)) == generator
+    assert trainable(stylegan2.discriminator(shape, **of_discriminator)) == discriminator
+
+
+@pytest.mark.slow
+@once
+def test_the_mapping_network_has_its_share():
+    assert trainable(stylegan2.mapping(layers=2)) == 525_312
+    assert trainable(stylegan2.mapping()) == 2_101_248
+    assert trainable(stylegan2.synthesis((32, 32, 3))) == 19_422_227
+
+
+def small(shape=(8, 8, 1), classes=None, **options):
+    keras.utils.set_random_seed(0)
+    size = {"base": 64, "widest": 8, "classes": classes}
+    generator = stylegan2.generator(shape, latent_dim=6, layers=2, **size, **options)
+    return generator, stylegan2.discriminator(shape, **size)
+
+
+@once
+@pytest.mark.parametrize("shape,classes", [((28, 20, 1), None), ((32, 64, 3), 4)])
+def test_it_makes_and_takes_images_of_its_shape(shape, classes):
+    generator, discriminator = small(shape, classes)
+    labels = np.array([0, 2])
+
+    def given(x):
+        return x if classes is None else [x, labels]
+
+    images = array(generator(given(numbers(2, 6))))
+    assert images.shape == (2, *shape)
+    assert tuple(discriminator(given(images)).shape) == (2, 1)
+
+
+def test_classes_are_not_mixed():
+    with pytest.raises(ValueError, match="may be of another class"):
+        small(classes=3, mixing=0.9)
+
+
+@once
+def test_both_networks_are_models_of_their_own():
+    generator, _ = small()
+    z = numbers(3, 6)
+    styles = generator.get_layer("mapping")(z)
+    every = ops.repeat(styles[:, None], 4, axis=1)
+    images = generator.get_layer("synthesis")(every)
+    np.testing.assert_allclose(array(images), array(generator(z)), atol=1e-6)
+
+
+# -------------------------------------------------------------------------------------- layers
+
+
+def convolved(x, kernel):
+    """One image (H, W, C) by a kernel of 3, with zeros around it."""
+    height, width = x.shape[:2]
+    padded = np.pad(x, [(1, 1), (1, 1), (0, 0)])
+    return sum(
+        padded[i : i + height, j : j + width] @ kernel[i, j] for i in range(3) for j in range(3)
+    )
+
+
+def modulated(layer, x, w):
+    """Each sample by a kernel of its own, scaled and of norm 1, as in the paper's equations."""
+    kernel, affine = array(layer.kernel), layer.style
+    gain = 1 / affine.kernel.shape[0] ** 0.5
+    s = w @ (array(affine.kernel) * gain) + array(affine.bias)
+    own = kernel[None] * s[:, None, None, :, None]
+    own = own / np.sqrt((own**2).sum(axis=(1, 2, 3), keepdims=True) + 1e-8)
+    return own, [convolved(image, k) for image, k in zip(x, own, strict=True)]
+
+
+def test_modulation_is_a_kernel_for_each_sample():
+    layer, x, w = stylegan2.ModulatedConv(5, 3), numbers(2, 6, 4, 3), numbers(2, 7, seed=1)
+    out = array(layer(x, w))
+    np.testing.assert_allclose(out, np.stack(modulated(layer, x, w)[1]), atol=1e-5)
+
+
+def test_going_up_is_zeros_between_then_the_kernel_then_the_filter():
+    layer, x, w = stylegan2.ModulatedConv(5, 3, up=True), numbers(2, 6, 4, 3), numbers(2, 7, seed=1)
+    out = array(layer(x, w))
+    own, _ = modulated(layer, x, w)
+    taps = np.array([1, 3, 3, 1]) / 4
+    for image, kernel, ours in zip(x, own, out, strict=True):
+        spread = np.zeros((12, 8, 3))
+        spread[::2, ::2] = image
+        spread = np.pad(spread, [(1, 1), (1, 1), (0, 0)])  # so that nothing is lost at the border
+        made = np.pad(convolved(spread, kernel[::-1, ::-1]), [(1, 1), (1, 1), (0, 0)])
+        for axis in (0, 1):
+            made = np.apply_along_axis(np.convolve, axis, made, taps, "valid")
+        np.testing.assert_allclose(ours, made[: ours.shape[0], : ours.shape[1]], atol=1e-5)
+
+
+@pytest.mark.parametrize("style", [0.1, 1.0, 30.0])
+def test_of_unit_variance_it_makes_unit_variance(style):
+    """Whatever the style: that is what demodulation is for."""
+    layer = stylegan2.ModulatedConv(32, 3)
+    x = numbers(8, 16, 16, 64)
+    out = array(layer(x, style * numbers(8, 4, seed=1)))[:, 1:-1, 1:-1]
+    assert out.var() == pytest.approx(1.0, rel=0.1)
+    plain = stylegan2.ModulatedConv(32, 3, demodulate=False)
+    scales = array(plain(x, np.zeros((8, 4), "float32")))[:, 1:-1, 1:-1]
+    assert scales.var() == pytest.approx(1.0, rel=0.1)  # with a style of 1
+
+
+def test_equalised_layers_start_at_unit_variance_and_learn_at_their_rate():
+    keras.utils.set_random_seed(0)
+    for rate in (1.0, 0.01):
+        layer = stylegan2.EqualDense(200, rate=rate, first_bias=1.0)
+        out = array(layer(numbers(100, 300)))
+        first = array(layer(np.ones((1, 300), "float32")))
+        assert out.mean() == pytest.approx(1.0, abs=0.1)
+        assert out.var() == pytest.approx(1.0, rel=0.1)
+        layer.kernel.assign(layer.kernel + 0.1)  # what steps of Adam add, whatever the layer
+        moved = array(layer(np.ones((1, 300), "float32"))) - first
+        np.testing.assert_allclose(moved, 0.1 * rate * 300 / 300**0.5, rtol=1e-3)
+    conv = stylegan2.EqualConv2D(32, 3, padding="same")
+    assert array(conv(numbers(4, 16, 16, 40)))[:, 1:-1, 1:-1].var() == pytest.approx(1, rel=0.1)
+
+
+def test_noise_starts_at_nothing_and_is_one_map_in_sampling():
+    layer, x = stylegan2.Noise(), numbers(2, 5, 4, 3)
+    np.testing.assert_array_equal(array(layer(x, training=True)), x)
+    layer.strength.assign(2.0)
+    once, again = (array(layer(x)) - x for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    np.testing.assert_allclose(once[0], once[1], atol=1e-6)
+    once, again = (array(layer(x, training=True)) - x for _ in range(2))
+    assert abs(once - again).max() > 0.1 and abs(once[0] - once[1]).max() > 0.1
+    np.testing.assert_allclose(once[..., 0], once[..., 2], atol=1e-5)  # all channels of a place
+
+
+def test_mixing_takes_the_next_samples_style_from_some_layer_on():
+    layer = stylegan2.Mixing(5, share=0.7)
+    w = numbers(400, 3)
+    plain = array(layer(w))
+    np.testing.assert_array_equal(plain, np.repeat(w[:, None], 5, axis=1))
+    mixed = array(layer(w, training=True))
+    own = (mixed == w[:, None]).all(axis=-1)
+    others = (mixed == np.roll(w, 1, axis=0)[:, None]).all(axis=-1)
+    assert (own ^ others).all() and own[:, 0].all()
+    assert (np.diff(own.astype(int), axis=1) <= 0).all()  # never back again
+    changed = ~own.all(axis=1)
+    assert changed.mean() == pytest.approx(0.7, abs=0.08)
+    first = own[changed].sum(axis=1)
+    assert np.bincount(first, minlength=5)[1:].min() > 40  # each of the four places
+
+
+# ------------------------------------------------------------------------------------- as a GAN
+
+
+def test_a_round_moves_every_weight():
+    generator, discriminator = small(mixing=0.5)
+    gan = GAN(generator, discriminator)
+    adams = [keras.optimizers.Adam(1e-3, beta_1=0.0) for _ in range(2)]
+    gan.compile("non_saturating", ["r1"], *adams, ema=0.5)
+    before = [array(v).copy() for v in gan.trainable_variables]
+    gan.fit(np.tanh(numbers(24, 8, 8, 1)), batch_size=8, epochs=1, verbose=0)
+    for weight, old in zip(gan.trainable_variables, before, strict=True):
+        assert np.isfinite(array(weight)).all()
+        assert abs(array(weight) - old).max() > 0, weight.path
+    np.testing.assert_array_equal(gan.sample(4, seed=1), gan.sample(4, seed=1))
+
+
+def test_it_is_saved_whole(tmp_path):
+    generator, discriminator = small(classes=3)
+    for model in (generator, discriminator):
+        for weight in model.weights:  # none as a new layer has it
+            if "float" in weight.dtype:
+                weight.assign(weight + 0.1)
+    for model, x in ((generator, numbers(2, 6)), (discriminator, numbers(2, 8, 8, 1))):
+        model.save(tmp_path / "m.keras")
+        given = [x, np.array([0, 2])]
+        again = keras.saving.load_model(tmp_path / "m.keras")
+        np.testing.assert_array_equal(array(model(given)), array(again(given)))
