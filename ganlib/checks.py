@@ -25,6 +25,10 @@ class ClaimFailed(AssertionError):
     """A claim of the text that the numbers do not bear out."""
 
 
+class _Incomparable(ValueError):
+    """A value of which a claim says nothing: it is empty, or of another shape."""
+
+
 class _Unanswered(Exception):
     """The answer to an exercise is still the blank, `...`."""
 
@@ -144,6 +148,8 @@ def attempt(grade: Callable[..., None], *answers: Any) -> None:
         say("– not answered yet")
     except ClaimFailed as failure:
         say(str(failure).removesuffix(": False is not true"))
+    except _Incomparable as problem:  # what the reader wrote has another shape than asked for
+        say(f"✗ {problem}")
     finally:
         _untested = before
 
@@ -163,7 +169,7 @@ def _asked(answer):
         methods = {
             name: _asked(method)
             for name, method in vars(answer).items()
-            if isinstance(method, FunctionType) and not name.startswith("__")
+            if isinstance(method, FunctionType) and (name == "__call__" or name[:2] != "__")
         }
         return type(answer.__name__, (answer,), methods)
     return answer
@@ -183,7 +189,7 @@ def _demand(claim, value, equals, tol, above, below):
     if array.size == 0:
         if _untested:
             raise ClaimFailed(f"{claim}: there is nothing to check")
-        raise ValueError(f"The claim {claim!r} has no value to check: the array is empty.")
+        raise _Incomparable(f"The claim {claim!r} has no value to check: the array is empty.")
     if equals is None and above is None and below is None:
         if array.dtype != bool:
             raise ValueError(
@@ -224,7 +230,7 @@ def _broadcast(claim, bound, array):
     try:
         return np.broadcast_to(bound, array.shape)
     except ValueError:
-        raise ValueError(
+        raise _Incomparable(
             f"The claim {claim!r} compares shape {array.shape} with shape {bound.shape}."
         ) from None
 

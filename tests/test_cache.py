@@ -73,8 +73,24 @@ def test_what_is_kept_comes_back_and_what_is_damaged_does_not(folder):
     assert cache.kept("numbers") is None
     file.write_bytes(b"no archive")
     assert cache.kept("numbers") is None
+    for changed in range(len(whole)):  # whatever byte it is
+        file.write_bytes(whole[:changed] + bytes([whole[changed] ^ 8]) + whole[changed + 1 :])
+        cache.kept("numbers")
     np.savez(file, array_0=np.zeros(5), digest=np.array("another"))
     assert cache.kept("numbers") is None
+
+
+def test_what_is_forgotten_leaves_nothing(folder):
+    cache.forget("numbers")
+    for name in ("numbers", "numbers-unfinished", "others"):
+        cache.keep(name, [np.arange(5)])
+    (folder / "part-1-numbers-unfinished.npz").touch()  # of a process that was killed
+    cache.forget("numbers-unfinished")
+    assert sorted(file.name for file in folder.iterdir()) == ["numbers.npz", "others.npz"]
+    for name in ("numbers-unfinished", "more-numbers"):
+        cache.keep(name, [np.arange(5)])
+    cache.forget("numbers")
+    assert cache.kept("numbers") is None and len(list(folder.iterdir())) == 3
 
 
 def test_a_folder_that_takes_no_files_is_no_error(folder):

@@ -168,11 +168,20 @@ def blank(x):
         (lambda x: 3 * x, "✗ of 2 it is 4: 6 is not 4\n"),
         (lambda x: x**2, "✓ of 2 it is 4\n✗ of every number\n"),
         (lambda x: x + x, "✓ of 2 it is 4\n✓ of every number\n"),
+        (lambda x: [], "✗ The claim 'of 2 it is 4' has no value to check: the array is empty.\n"),
+        (lambda x: np.nan, "✗ of 2 it is 4: nan is not finite\n"),
     ],
 )
 def test_an_answer_is_graded_in_words_that_stop_nothing(capsys, answer, sentences):
     checks.attempt(grade_double, answer)
     assert capsys.readouterr().out == sentences
+
+
+def test_an_answer_of_another_shape_is_wrong(capsys):
+    checks.attempt(lambda a: check("they are 1 and 2", a, equals=[1, 2]), [1, 2, 3])
+    assert capsys.readouterr().out == (
+        "✗ The claim 'they are 1 and 2' compares shape (3,) with shape (2,).\n"
+    )
 
 
 def test_an_answer_is_wrong_whatever_the_settings(capsys):
@@ -203,9 +212,13 @@ def test_a_layer_is_an_answer(capsys):
         def call(self, x):
             return ...
 
-    for answer in (Blank, Doubled):
+    class Loss:
+        def __call__(self, x):
+            return ...
+
+    for answer in (Blank, Loss, Doubled):
         checks.attempt(grade_layer, answer)
-    assert capsys.readouterr().out == "– not answered yet\n✓ it doubles\n"
+    assert capsys.readouterr().out == 2 * "– not answered yet\n" + "✓ it doubles\n"
 
 
 def grade_layer(layer):

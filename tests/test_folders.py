@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganlib import data
+import ganlib
+from ganlib import data, models
 from ganlib.data import folders, pictures
 
 # ------------------------------------------------------------------ what is in a folder
@@ -112,6 +113,29 @@ def test_the_first_few_are_of_every_class(tmp_path):
     ]
     assert loaded.images.paths.tolist() == again.images.paths.tolist()
     assert sorted(loaded.images.paths) == sorted(map(str, tmp_path.glob("*/*.png")))
+
+
+def test_a_training_does_not_go_on_with_other_files_unnoticed(tmp_path):
+    """Wherever the folder is now. A file more would change the order of all."""
+    folder = draw(tmp_path / "here", *(f"{'ab'[i % 2]}/{i}.png" for i in range(6)), size=(2, 2))
+    gan = ganlib.GAN(models.mlp.generator((2, 2, 3), 3, (4,)), models.mlp.discriminator((2, 2, 3)))
+    gan.compile()
+
+    def fit(folder, epochs):
+        used = ganlib.callbacks.Checkpoint(tmp_path / "checkpoints")
+        fed = data.load(folder).batches(3)
+        return gan.fit(fed, epochs=epochs, callbacks=[used], verbose=0).epoch
+
+    assert fit(folder, 1) == [0]
+    folder = folder.rename(tmp_path / "there")
+    assert fit(folder, 2) == [0, 1]
+    other = "was on 6 images of digest [0-9a-f]{8}, not on {} images of digest .*: go on with the"
+    draw(folder, "a/x.png", size=(2, 2))
+    with pytest.raises(ValueError, match=other.replace("{}", "7")):
+        fit(folder, 3)
+    (folder / "a" / "2.png").unlink()
+    with pytest.raises(ValueError, match=other.replace("{}", "6")):
+        fit(folder, 3)
 
 
 # ------------------------------------------------------------------ as an array

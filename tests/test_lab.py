@@ -94,6 +94,13 @@ def test_one_training_is_scored_after_several_rounds():
     assert (np.diff([row["seconds"] for row in lab.table]) > 0).all()
 
 
+def test_a_training_has_rounds():
+    with pytest.raises(ValueError, match="one round or more, not 0"):
+        Lab(score, steps=0).add("plain", build, batches)
+    with pytest.raises(ValueError, match="one round or more, not -1"):
+        Lab(score, steps=3).add("plain", build, batches, rounds=(-1, 2))
+
+
 def test_looking_is_no_part_of_the_seconds(monkeypatch):
     now = [0.0]
     clock = types.SimpleNamespace(monotonic=lambda: now[0], process_time=lambda: now[0])
@@ -133,6 +140,55 @@ def test_a_finished_training_is_not_repeated(tmp_path):
     assert again.table[-1]["rounds"] == 4 and again.table[-1]["seed"] == 3
 
 
+def test_a_damaged_file_of_a_training_is_written_anew(tmp_path):
+    def play():
+        lab = Lab(score, steps=2, folder=tmp_path)
+        lab.add("plain", build, batches)
+        return lab.table[0]["mean"]
+
+    mean = play()
+    (file,) = tmp_path.iterdir()
+    for content in (b"", file.read_bytes()[:200], b"junk"):
+        file.write_bytes(content)
+        assert play() == mean and len(file.read_bytes()) > 200
+
+
+def test_what_was_not_finished_leaves_no_file(tmp_path):
+    """Stopped by hand, by the clock, or scored in part."""
+    looks = []
+
+    def interrupted(gan):
+        looks.append(gan)
+        if len(looks) == 2:
+            raise KeyboardInterrupt
+        return score(gan)
+
+    with pytest.raises(KeyboardInterrupt):
+        Lab(interrupted, steps=5, seeds=(0, 3), folder=tmp_path).add("plain", build, batches)
+    assert len(list(tmp_path.iterdir())) == 1
+    Lab(score, 100_000, (7,), 0.1, tmp_path).add("plain", build, batches)
+    looks.clear()
+
+    def in_part(gan):
+        looks.append(gan)
+        if len(looks) == 1:
+            raise RuntimeError
+        return score(gan)
+
+    with pytest.warns(UserWarning, match="No scores of 'plain', seed 8"):
+        Lab(in_part, 5, (8,), folder=tmp_path).add("plain", build, batches, rounds=(2, 5))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_takes_nothing_is_known_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "file").touch()
+    lab = Lab(score, steps=2, folder="~/file")
+    with pytest.raises(OSError, match="file"):
+        lab.add("plain", build, batches)
+    assert not lab.table
+
+
 def test_a_search_takes_the_setting_that_scores_best():
     def assign(rate):
         return lambda gan: gan.generator_optimizer.learning_rate.assign(rate)
@@ -144,6 +200,8 @@ def test_a_search_takes_the_setting_that_scores_best():
     found = lab.search("plain", build, batches, {x: assign(x) for x in (0.1, 0.03, 0.001)})
     assert found == 0.03
     assert [row["setting"] for row in lab.table] == [0.1, 0.1, 0.03, 0.03, 0.001, 0.001]
+    with pytest.warns(UserWarning, match="No setting of 'plain' has 'fdi' in each training"):
+        assert lab.search("plain", build, batches, {0.1: assign(0.1)}, by="fdi") == 0.1
     lab.table[2].pop("fid")  # a training of it has none
     assert lab.search("plain", build, batches, {}.fromkeys([]) | {0.1: assign(0.1)}) == 0.1
 

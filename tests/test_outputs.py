@@ -222,3 +222,22 @@ def test_what_a_committed_run_left(tmp_path, monkeypatch):
     assert outputs.committed("dcgan-mnist") == {"fid": 1.5, "run": {}}
     (folder / "run.json").write_text('{"seconds": 9}')
     assert outputs.committed("dcgan-mnist") == {"fid": 1.5, "run": {"seconds": 9}}
+
+
+def test_what_is_kept_is_a_model_or_has_one(tmp_path):
+    class Wrapped(keras.Model):  # a Keras model may have a `model` of its own
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+
+        def call(self, x):
+            return self.model(x)
+
+    class Judge:  # as Inception, which says no names of classes
+        name, model = "of mine", tiny()
+
+    wrapped = Wrapped()
+    wrapped(np.zeros((1, 2), "float32"))
+    outputs.keep(tmp_path, discriminator=wrapped, judge=Judge())
+    assert metrics(tmp_path) == {"judge": {"name": "of mine", "class_names": []}}
+    assert {file.stem for file in tmp_path.glob("*.keras")} == {"discriminator", "judge"}

@@ -81,7 +81,29 @@ def test_a_run_that_left_nothing_is_named(results):
         pretrained.model("biggan", "discriminator")
     assert pretrained.names() == ["biggan-tiny"]
     assert pretrained.parts("biggan-tiny") == ["discriminator"]
-    assert pretrained.parts("x") == []
+    assert [pretrained.parts(name) for name in ("x", "*", "")] == [[], [], []]
+
+
+def test_a_file_that_cannot_be_read_is_named(results):
+    outputs.keep(results / "dcgan-tiny", generator=models.mlp.generator((2,), 2, (3,)))
+    file = results / "dcgan-tiny" / "generator.keras"
+    whole = file.read_bytes()
+    altered = bytearray(whole)
+    altered[len(whole) // 2] ^= 255
+    for content in (b"", b"version https://git-lfs", whole[: len(whole) // 2], bytes(altered)):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"dcgan-tiny/generator.keras is damaged, or this .*"):
+            pretrained.load("dcgan-tiny")
+
+
+def test_a_judge_without_a_record_is_a_model(results):
+    outputs.keep(results / "mine", judge=metrics.Untrained(SHAPE))
+    for record in (None, "{}", '{"judge": {"name": "x"}}'):
+        if record:
+            (results / "mine" / "metrics.json").write_text(record)
+        with pytest.raises(ValueError, match="judge of the run 'mine' knows no classes: load it"):
+            pretrained.judge("mine")
+    assert pretrained.model("mine", "judge").output_shape == (None, 64)
 
 
 # --- The committed ones --------------------------------------------------------------------------

@@ -15,7 +15,8 @@ import numpy as np
 from ganlib.files import whole
 
 # What reading raises where a file is missing, cut short, or not an .npz at all.
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError)
+UNREADABLE += (zipfile.BadZipFile, zlib.error)
 
 
 def folder() -> Path | None:
@@ -66,10 +67,11 @@ def keep(name: str, arrays: Sequence[np.ndarray]) -> None:
 
 
 def forget(name: str) -> None:
-    """Keep no more what is kept under that name, if anything is."""
+    """Keep no more what is kept under that name, nor what a process left that died as it wrote."""
     if place := user():
         with contextlib.suppress(OSError):
-            (place / f"{name}.npz").unlink(missing_ok=True)
+            for file in (place / f"{name}.npz", *place.glob(f"part-*-{name}.npz")):
+                file.unlink(missing_ok=True)
 
 
 def kept(name: str) -> list | None:

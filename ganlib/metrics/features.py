@@ -179,17 +179,17 @@ class Classifier(Trained):
             last = layers.Dense(len(classes), kernel_initializer=networks.he(seed + 3))
             logits = last(features)
             model = keras.Model(inputs, [features, layers.Softmax()(logits)])
-            weights = cache.kept(key)
+            weights, unfinished = cache.kept(key), f"{key}-unfinished"
             if weights is None:
-                trained, unfinished = keras.Model(inputs, logits), f"{key}-unfinished"
+                trained = keras.Model(inputs, logits)
                 if photographs:
                     networks.train_residual(trained, dataset, epochs, seed, unfinished)
                 else:
                     networks.train_small(trained, dataset, epochs, seed)
                 cache.keep(key, model.get_weights())
-                cache.forget(unfinished)
             else:
                 model.set_weights(weights)
+            cache.forget(unfinished)
         kind = "residual classifier" if photographs else "classifier"
         super().__init__(model, f"{kind} of {dataset}, epochs={epochs}, seed={seed}", classes)
 

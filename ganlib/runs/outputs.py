@@ -87,8 +87,8 @@ def keep(output_dir: str | os.PathLike[str], **networks: Any) -> None:
     folder = _folder(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():
-        if hasattr(network, "model"):
-            about = {"name": network.name, "class_names": network.class_names}
+        if not hasattr(network, "save"):  # no keras.Model, which may have a `model` too
+            about = {"name": network.name, "class_names": getattr(network, "class_names", ())}
             record(output_dir, **{name: about})
             network = network.model
         _save_model(folder, name, network)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from ganlib import metrics
+from ganlib.checks import first_line
 from ganlib.interface.sampling import Sampled
 from ganlib.runs.outputs import committed, results
 
@@ -37,7 +38,7 @@ def names() -> list[str]:
 
 def parts(name: str) -> list[str]:
     """What a run has left, such as "generator" and "discriminator", sorted."""
-    return sorted(file.stem for file in results().glob(f"{name}/*.keras"))
+    return sorted(file.stem for file in (results() / name).glob("*.keras"))
 
 
 def load(name: str) -> Generator:
@@ -53,7 +54,7 @@ def model(name: str, part: str) -> keras.Model:
     """A network of a run, float32, not compiled: "generator", "discriminator" or "judge".
 
     Raises:
-        ValueError: the run has not left it; what there is.
+        ValueError: the run has not left it; what there is. Or the file cannot be read.
     """
     file = results() / name / f"{part}.keras"
     if not file.is_file():
@@ -62,7 +63,12 @@ def model(name: str, part: str) -> keras.Model:
             f"There is no {part} of a run {name!r}: there is one of "
             f"{', '.join(there) if there else 'none'}."
         )
-    return keras.saving.load_model(file, compile=False)
+    try:
+        return keras.saving.load_model(file, compile=False)
+    except Exception as error:  # Keras, zipfile and h5py have many
+        raise ValueError(
+            f"{file} is damaged, or this Keras cannot read it ({first_line(error)}): get it again."
+        ) from error
 
 
 def judge(name: str) -> metrics.Trained:
@@ -72,7 +78,7 @@ def judge(name: str) -> metrics.Trained:
         ValueError: the run has left none; which have.
     """
     network = model(name, "judge")
-    about = committed(name).get("judge")
-    if not about or not about["class_names"]:
+    about = committed(name).get("judge") or {}
+    if not about.get("class_names"):
         raise ValueError(f"The judge of the run {name!r} knows no classes: load it by `model`.")
     return metrics.Trained(network, f"{about['name']} of the run {name}", about["class_names"])

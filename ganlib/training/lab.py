@@ -27,7 +27,8 @@ import numpy as np
 
 from ganlib import data, metrics
 from ganlib.checks import first_line
-from ganlib.files import whole
+from ganlib.data.cache import UNREADABLE
+from ganlib.files import try_writing, whole
 from ganlib.gan import GAN
 from ganlib.pixels import scale
 from ganlib.training import callbacks, checkpoint, health
@@ -75,7 +76,7 @@ class Lab:
         folder: str | Path = "",
     ) -> None:
         self.score, self.steps, self.seeds, self.max_seconds = score, steps, seeds, max_seconds
-        self.folder = folder
+        self.folder = folder and Path(folder).expanduser()
         self.table, self.samples = [], {}
 
     def add(
@@ -105,20 +106,25 @@ class Lab:
         Returns:
             The GAN of the last seed, trained, or None if all were found in the folder. Another
             `add` with its `build` trains it anew.
+
+        Raises:
+            ValueError: no round is asked for.
+            OSError: the folder takes no files.
         """
-        gan = None
+        gan, marks = None, sorted(set(rounds or (self.steps,)))
+        if marks[0] < 1:
+            raise ValueError(f"A training has one round or more, not {marks[0]}.")
         for seed in self.seeds:
-            rows = [
-                _plain({"variant": variant, "seed": seed, **about, "rounds": n})
-                for n in sorted(set(rounds or (self.steps,)))
-            ]
-            file = self.folder and Path(self.folder) / _file_name(rows)
-            if file and file.exists():
-                with np.load(file) as kept:
-                    self.table += json.loads(str(kept["rows"]))
-                    if kept["samples"].size:
-                        self.samples.setdefault(variant, kept["samples"])
+            rows = [_plain({"variant": variant, "seed": seed, **about, "rounds": n}) for n in marks]
+            file = self.folder and self.folder / _file_name(rows)
+            if file and (kept := _kept(file)):
+                self.table += kept[0]
+                if kept[1].size:
+                    self.samples.setdefault(variant, kept[1])
                 continue
+            if file:  # a folder that takes nothing is known before the training, not after it
+                file.parent.mkdir(parents=True, exist_ok=True)
+                try_writing(file.parent)
             self.table += rows
             gan = self._start(build, batches, seed)
             if change is not None:
@@ -128,7 +134,6 @@ class Lab:
             if drawn.size:
                 self.samples.setdefault(variant, drawn)
             if file and complete:
-                file.parent.mkdir(parents=True, exist_ok=True)
                 with whole(file) as part:
                     np.savez_compressed(part, rows=json.dumps(rows), samples=drawn)
         return gan
@@ -159,6 +164,8 @@ class Lab:
             own = [row for row in self.table if row.get("setting") == setting]
             return np.nan_to_num(np.median(column(own, variant, by)), nan=np.inf)
 
+        if not np.isfinite(list(map(median, changes))).any():
+            warnings.warn(f"No setting of {variant!r} has {by!r} in each training.", stacklevel=2)
         return min(changes, key=median)
 
     def _train(self, gan, fed, rows):
@@ -188,7 +195,7 @@ class Lab:
             warnings.warn(text, stacklevel=3)
             for row in marks.left + rows[-1:]:
                 row |= clock.read() | {"updates": int(gan.generator_optimizer.iterations)}
-            return True
+            return all(whole_rows)
         for row in marks.left + rows[-1:]:  # a training that was stopped has them all at its end
             reached(row)
         return all(whole_rows)
@@ -265,6 +272,15 @@ class _Marks(keras.callbacks.Callback):
             row = self.left.pop(0)
             with self.clock.paused():
                 self.reached(row)
+
+
+def _kept(file):
+    """The rows and the samples in a training's file; None if there is none, or it is damaged."""
+    try:
+        with open(file, "rb") as stream, np.load(stream) as kept:
+            return json.loads(str(kept["rows"])), kept["samples"]
+    except UNREADABLE:
+        return None
 
 
 def _file_name(rows):

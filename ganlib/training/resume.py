@@ -47,8 +47,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         ValueError: the folder holds checkpoints, but only of another model, of a newer ganlib, or
-            damaged ones; the data have other steps than before; another training is using it; the
-            training runs on several machines.
+            damaged ones; the data are other images of `ganlib`, or have other steps, than before;
+            another training is using it; the training runs on several machines.
         OSError: the folder takes no files.
     """
 
@@ -88,7 +88,9 @@ class Checkpoint(keras.callbacks.Callback):
             self.data, self.first, self.signal = data, None, None
             self.rates = [_number(v) for v in _rates(gan)]
             self.start = data.tell() if hasattr(data, "tell") else 0
+            self.of = getattr(data, "of", None)
             if self.about:
+                self._check_data()
                 self.first, self.start = self.about["first"], self.about["start"]
             try:
                 with self._signals_noted():
@@ -102,6 +104,15 @@ class Checkpoint(keras.callbacks.Callback):
                 if self.signal == signal.SIGTERM:
                     sys.stdout.flush()
                     signal.raise_signal(self.signal)  # to the handler that was there before
+
+    def _check_data(self):
+        """Raise ValueError if the checkpoint is of other images, as far as both are known."""
+        before = self.about.get("of")
+        if before and self.of and before != self.of:
+            raise ValueError(
+                f"The training in {self.folder} was on {before}, not on {self.of}: go on with the "
+                "same images in the same order, or choose another folder."
+            )
 
     def _latest(self, gan):
         """The latest checkpoint that can be read, (None, None) if there is none at all."""
@@ -258,6 +269,7 @@ class Checkpoint(keras.callbacks.Callback):
                 first=self.first,
                 start=self.start,
                 rates=self.rates,
+                of=self.of,
                 history=self.history,
             )
         except OSError as error:
