@@ -46,6 +46,7 @@ def test_it_is_due_every_k_th_time_and_k_times_as_large():
     np.testing.assert_allclose(found, [3 * r1, 0, 0, 3 * r1, 0, 0, 3 * r1], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_of_every_round_it_is_the_penalty_itself():
     lazy, plain = game(every=1), game()
     plain.compile(
@@ -59,6 +60,7 @@ def test_of_every_round_it_is_the_penalty_itself():
         np.testing.assert_allclose(array(ours), array(theirs), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_round_that_is_not_due_has_no_penalty():
     """The second round of a training: equal weights before it, with and without the penalty."""
     ends = []
@@ -130,6 +132,7 @@ def test_the_average_length_follows_and_waits():
     np.testing.assert_allclose(averages[::2], [first * (1 - 0.75**k) for k in (1, 2, 3)], rtol=0.05)
 
 
+@pytest.mark.slow
 def test_it_moves_the_generator_when_due():
     ends = []
     for counted in (None, 0, 1):
@@ -147,6 +150,7 @@ def test_it_moves_the_generator_when_due():
 # -------------------------------------------------------------------------------- kept with a GAN
 
 
+@pytest.mark.slow
 def test_what_it_counted_is_saved_and_goes_on(tmp_path):
     options = {"every": 3, "generator_penalties": [PathLength(batch_size=4, every=2)], "ema": 0.9}
     whole = game(**options)
