@@ -372,6 +372,9 @@ def test_sides_that_differ():
     judges = [translation.patch((16, 16, 1), width=1, halvings=h) for h in (1, 2)]
     with pytest.raises(ValueError, match="make as many logits"):
         translation.both_sides(*judges)
+    of_pairs = translation.patch(SHAPE, SHAPE, width=1, halvings=1)
+    with pytest.raises(ValueError, match="take its images alone: build this one without a cond"):
+        translation.both_sides(of_pairs, of_pairs)
 
 
 def test_a_cycle_without_its_generator():

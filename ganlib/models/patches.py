@@ -79,8 +79,10 @@ def both_sides(of_there: keras.Model, of_back: keras.Model) -> keras.Model:
     A loss is the mean of both sides' losses, where the paper has their sum.
 
     Raises:
-        ValueError: they take images of different shapes, or their numbers of logits differ.
+        ValueError: they take images of different shapes, or a condition too, or their numbers of
+            logits differ.
     """
+    of_there, of_back = named(of_there, "of_there"), named(of_back, "of_back")
     shapes = [(m.input_shape[1:], m.output_shape[1:]) for m in (of_there, of_back)]
     if shapes[0] != shapes[1]:
         raise ValueError(
@@ -90,8 +92,7 @@ def both_sides(of_there: keras.Model, of_back: keras.Model) -> keras.Model:
     (height, width, channels), _ = shapes[0]
     pair = keras.Input((height, width, 2 * channels))
     b, a = ops.split(pair, 2, axis=-1)
-    maps = [named(of_there, "of_there")(b), named(of_back, "of_back")(a)]
-    logits = [layers.Reshape((-1, 1))(one) for one in maps]
+    logits = [layers.Reshape((-1, 1))(maps) for maps in (of_there(b), of_back(a))]
     return keras.Model(pair, layers.Concatenate(axis=1)(logits), name="discriminator")
 
 
@@ -121,8 +122,16 @@ def convolution(
 
 
 def named(model: keras.Model, name: str) -> keras.Model:
-    """The same layers as a model of that name: in one model no two layers share theirs."""
-    return keras.Model(model.inputs, model.outputs[0], name=name)
+    """The same layers as a model of that name: in one model no two layers share theirs.
+
+    Raises:
+        ValueError: the model takes more than images.
+    """
+    if len(model.inputs) > 1:
+        raise ValueError(
+            "The networks of one side take its images alone: build this one without a condition."
+        )
+    return keras.Model(model.inputs[0], model.outputs[0], name=name)
 
 
 _KEEPS_PLACES = (

@@ -136,8 +136,9 @@ def both_ways(there: keras.Model, back: keras.Model) -> keras.Model:
     and `"back"` are the two, as models of their own.
 
     Raises:
-        ValueError: they do not take and make images of one shape.
+        ValueError: they do not take and make images of one shape, and nothing else.
     """
+    there, back = named(there, "there"), named(back, "back")
     shapes = {tuple(shape[1:]) for m in (there, back) for shape in (m.input_shape, m.output_shape)}
     if len(shapes) > 1:
         raise ValueError(
@@ -147,8 +148,7 @@ def both_ways(there: keras.Model, back: keras.Model) -> keras.Model:
     height, width, channels = shapes.pop()
     pair = keras.Input((height, width, 2 * channels))
     a, b = ops.split(pair, 2, axis=-1)
-    made = [named(there, "there")(a), named(back, "back")(b)]
-    return keras.Model(pair, layers.Concatenate()(made), name="generator")
+    return keras.Model(pair, layers.Concatenate()([there(a), back(b)]), name="generator")
 
 
 def _reflected(x, ring):
