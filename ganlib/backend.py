@@ -72,7 +72,11 @@ elif NAME == "torch":
 
         def pull(cotangent=None):
             sources = [*(v.value for v in variables), *inputs]
-            gradients = list(torch.autograd.grad(output, sources, cotangent, allow_unused=True))
+            outputs, cotangents = output, cotangent
+            if isinstance(output, list):  # constants among them have no gradient, and raise
+                pairs = zip(output, cotangent, strict=True)
+                outputs, cotangents = zip(*(p for p in pairs if p[0].requires_grad), strict=True)
+            gradients = list(torch.autograd.grad(outputs, sources, cotangents, allow_unused=True))
             n = len(variables)
             return gradients[:n] + _zeros_for_none(gradients[n:], inputs)
 

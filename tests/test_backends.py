@@ -48,7 +48,7 @@ TENSORS = [
     ("metrics", "data", "densities"),
     ("checkpoint",),
     ("keras_calls", "frozen", "terms", "internals"),
-    ("r3gan", "stylegan2", "resampling"),
+    ("r3gan", "stylegan2", "resampling", "lazy"),
 ]
 
 

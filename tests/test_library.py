@@ -19,6 +19,7 @@ INSIDE = {
     "data.first_line",
     "metrics.Features",
     "penalties.Penalty",
+    "penalties.Counted",
     "penalties.Random",
     "penalties.after_update",
     "penalties.gradient_norms",

@@ -7,10 +7,11 @@ the logit with respect to the sample `x`, and expectations are means over a batc
 - `GradientPenalty`, `ZeroCentred`: the norm of `g` towards 1, or towards 0, between real and fake.
 - `DRAGAN`: the norm of `g` towards 1 around the real samples.
 - `WeightClipping`: no penalty but a box for the weights.
+- `Lazy`: `R1` or `R2` in every few rounds only, where it counts as much more.
 
 For a discriminator that takes labels, the one that a penalty is given is closed over them: a
 function of images alone. A penalty of the generator's is a function of (generator) to a scalar:
-`Orthogonal`.
+`Orthogonal`, `PathLength`.
 """
 
 from collections.abc import Callable, Iterable
@@ -197,6 +198,117 @@ class Orthogonal(Penalty):
         return self.weight * total
 
 
+class Counted(Penalty):
+    """What counts the rounds, in a variable that a GAN keeps with its own."""
+
+    def __init__(self, every: int) -> None:
+        if not (isinstance(every, int) and every >= 1):
+            raise ValueError(f"every counts rounds, a whole number of at least 1, not {every!r}.")
+        self.every = every
+        self.rounds = _count("rounds", "int32")
+        self.counts = [self.rounds]
+
+    def when_due(self, compute: Callable[[], Tensor], otherwise: Any) -> tuple[Tensor, Tensor]:
+        """Whether this round is due, and what `compute` then is, otherwise the other; it counts."""
+        due = ops.equal(ops.mod(self.rounds, self.every), 0)
+        self.rounds.assign(self.rounds + 1)
+        return due, ops.cond(due, compute, lambda: otherwise)
+
+    def get_config(self) -> dict[str, Any]:
+        state = ("rounds", "average", "counts")
+        return {k: v for k, v in super().get_config().items() if k not in state}
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Lazy(Counted):
+    """A penalty in every k-th update of the discriminator, k times as large: `Lazy("r1", 16)`.
+
+    Args:
+        penalty: a name or an object of `ganlib.penalties` that draws no numbers: `R1` or `R2`.
+        every: k.
+
+    Raises:
+        ValueError: it draws numbers; `every` is no whole number from 1 on.
+    """
+
+    def __init__(self, penalty: str | Callable = "r1", every: int = 16) -> None:
+        super().__init__(every)
+        self.penalty = get(penalty)
+        if hasattr(self.penalty, "seed_generator"):
+            raise ValueError(
+                f"{type(self.penalty).__name__} draws numbers, which a penalty of some rounds only "
+                "cannot: take R1 or R2."
+            )
+
+    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
+        def penalty():
+            return self.every * ops.cast(self.penalty(discriminator, real, fake), "float32")
+
+        return self.when_due(penalty, ops.zeros(()))[1]
+
+    def get_config(self) -> dict[str, Any]:
+        penalty = keras.saving.serialize_keras_object(self.penalty)
+        return {"penalty": penalty, "every": self.every}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Lazy":
+        return cls(keras.saving.deserialize_keras_object(config["penalty"]), config["every"])
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class PathLength(Counted):
+    """`weight * E[(|J(w)^T y| - a)^2]` for a generator of `models.stylegan2` without classes.
+
+    `J(w)` is the image's derivative with respect to the style, y standard normal numbers, one a
+    pixel, over the square root of the number of pixels, and `a` the moving average of the lengths
+    `|J(w)^T y|` (Karras et al. 2020, equation 4). Where the generator takes a style for each
+    convolution, a length is the root mean square of theirs. For `compile(generator_penalties=...)`.
+
+    Args:
+        weight: 2 is the authors'.
+        batch_size: of the latents drawn for it; they take half of a round's.
+        every: it is taken in every so many rounds, and counts as often; theirs is 4.
+        decay: what is left of the average after a new batch.
+        seed: of the latents and of y.
+    """
+
+    of_gradient = False  # not the discriminator's
+
+    def __init__(
+        self,
+        weight: float = 2.0,
+        batch_size: int = 16,
+        every: int = 4,
+        decay: float = 0.99,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(every)
+        self.weight, self.batch_size, self.decay, self.seed = weight, batch_size, decay, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.average = _count("average", "float32")
+        self.counts.append(self.average)
+
+    def __call__(self, generator: keras.Model) -> Tensor:
+        latent_dim, made = generator.input_shape[-1], generator.output_shape[1:]
+        z = keras.random.normal((self.batch_size, latent_dim), seed=self.seed_generator)
+        y = keras.random.normal((self.batch_size, *made), seed=self.seed_generator)
+        y = y / (made[0] * made[1]) ** 0.5
+
+        def lengths():
+            styles = generator.get_layer("mixing")(generator.get_layer("mapping")(z))
+            draw = generator.get_layer("synthesis")
+            slopes = backend.input_gradient(lambda w: ops.sum(draw(w, training=False) * y), styles)
+            return ops.sqrt(ops.mean(ops.sum(ops.square(slopes), axis=2), axis=1) + 1e-12)
+
+        due, found = self.when_due(lengths, ops.zeros((self.batch_size,)))
+        before = ops.convert_to_tensor(self.average)
+        after = before + (1 - self.decay) * (ops.stop_gradient(ops.mean(found)) - before)
+        average = ops.where(due, after, before)
+        self.average.assign(average)
+        off = ops.mean(ops.square(found - average))
+        return self.every * self.weight * ops.where(due, off, 0.0)
+
+
 NAMES = {
     "r1": R1,
     "r2": R2,
@@ -228,3 +340,9 @@ def after_update(penalties: Iterable[Callable], discriminator: keras.Model) -> N
     for penalty in penalties:
         if hasattr(penalty, "after_update"):
             penalty.after_update(discriminator)
+
+
+def _count(name, dtype):
+    """A number that starts at 0 and is the same on every device."""
+    options = {"trainable": False, "aggregation": "only_first_replica"}
+    return keras.Variable(0, dtype=dtype, name=name, **options)

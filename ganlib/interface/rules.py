@@ -79,8 +79,10 @@ class Ruled(keras.Model):
         )
         terms = [*self.generator_terms.values(), *self.discriminator_terms.values()]
         # Held where Keras finds them: their state is part of the model's.
-        seeds = [getattr(part, "seed_generator", None) for part in [*self.penalties, *terms]]
+        parts = [*self.penalties, *self.generator_penalties, *terms]
+        seeds = [getattr(part, "seed_generator", None) for part in parts]
         self.penalty_seeds = [seed for seed in seeds if seed is not None]
+        self.penalty_counts = [count for part in parts for count in getattr(part, "counts", [])]
         self.augment = get_augment(augment)
         if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
             self.augment.build(self.generator.output_shape)

@@ -25,21 +25,24 @@ class Saved(keras.Model):
         """Keras's `export` of the generator that `sample` draws from."""
         return self.sampler.export(filepath, *args, **kwargs)
 
-    def _seeds(self):
+    def _states(self):
+        """What no layer of it saves, a dict of lists: the seeds' states, the penalties' counts."""
         weights = {id(v) for v in self.weights}
-        return [v for v in self.variables if id(v) not in weights and "seed" in v.path]
+        seeds = [v for v in self.variables if id(v) not in weights and "seed" in v.path]
+        return {"seed": seeds, "count": getattr(self, "penalty_counts", [])}
 
     def save_own_variables(self, store: Any) -> None:
-        """The seeds' states, which no layer saves; Keras saves all other variables."""
-        for i, seed in enumerate(self._seeds()):
-            store[f"seed_{i}"] = ops.convert_to_numpy(seed)
+        """The states; Keras saves all other variables."""
+        for name, states in self._states().items():
+            for i, state in enumerate(states):
+                store[f"{name}_{i}"] = ops.convert_to_numpy(state)
 
     def load_own_variables(self, store: Any) -> None:
-        """Their states again, where the GAN has as many seeds as the one that was saved."""
-        seeds = self._seeds()
-        if len(store.keys()) == len(seeds):
-            for i, seed in enumerate(seeds):
-                seed.assign(store[f"seed_{i}"])
+        """The states again, of each kind where the GAN has as many as the one that was saved."""
+        for name, states in self._states().items():
+            if sum(key.startswith(f"{name}_") for key in list(store.keys())) == len(states):
+                for i, state in enumerate(states):
+                    state.assign(store[f"{name}_{i}"])
 
     def get_config(self) -> dict[str, Any]:
         models = {name: getattr(self, name) for name in NETWORKS if getattr(self, name) is not None}

@@ -1,0 +1,169 @@
+"""Penalties of every few rounds: what they are when due, and that their counts are kept."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from ganlib import GAN, models, penalties
+from ganlib.game.penalties import Lazy, PathLength
+from ganlib.models.stylegan2 import Mixing
+
+
+def array(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, dtype="float32")
+
+
+def players():
+    keras.utils.set_random_seed(0)
+    size = {"base": 64, "widest": 8}
+    generator = models.stylegan2.generator((8, 8, 1), latent_dim=6, layers=2, **size)
+    return generator, models.stylegan2.discriminator((8, 8, 1), **size)
+
+
+def game(every=4, **rules):
+    gan = GAN(*players(), seed=1)
+    adams = [keras.optimizers.Adam(1e-3, beta_1=0.0) for _ in range(2)]
+    gan.compile("non_saturating", [Lazy(penalties.R1(2.0), every)], *adams, **rules)
+    return gan
+
+
+def fit(gan, rounds, first=0):
+    images = np.tanh(numbers(8 * 8, 8, 8, 1))[8 * first : 8 * (first + rounds)]
+    gan.fit(images, batch_size=8, shuffle=False, verbose=0)
+
+
+def test_it_is_due_every_k_th_time_and_k_times_as_large():
+    _, discriminator = players()
+    real, fake = (ops.convert_to_tensor(numbers(4, 8, 8, 1, seed=s)) for s in (0, 1))
+    r1 = array(penalties.R1(2.0)(discriminator, real, fake))
+    lazy = Lazy(penalties.R1(2.0), 3)
+    found = [array(lazy(discriminator, real, fake)) for _ in range(7)]
+    np.testing.assert_allclose(found, [3 * r1, 0, 0, 3 * r1, 0, 0, 3 * r1], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_of_every_round_it_is_the_penalty_itself():
+    lazy, plain = game(every=1), game()
+    plain.compile(
+        "non_saturating",
+        [penalties.R1(2.0)],
+        *[keras.optimizers.Adam(1e-3, beta_1=0.0) for _ in range(2)],
+    )
+    for gan in (lazy, plain):
+        fit(gan, 3)
+    for ours, theirs in zip(lazy.trainable_variables, plain.trainable_variables, strict=True):
+        np.testing.assert_allclose(array(ours), array(theirs), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_round_that_is_not_due_has_no_penalty():
+    """The second round of a training: equal weights before it, with and without the penalty."""
+    ends = []
+    for rounds in (0, 1):  # counted before: the penalty is due at first, or not
+        gan = game(every=2)
+        gan.penalties[0].rounds.assign(rounds)
+        fit(gan, 1)
+        ends.append([array(v) for v in gan.discriminator.trainable_variables])
+    plain = game()
+    plain.compile(
+        "non_saturating", (), *[keras.optimizers.Adam(1e-3, beta_1=0.0) for _ in range(2)]
+    )
+    fit(plain, 1)
+    bare = [array(v) for v in plain.discriminator.trainable_variables]
+    assert max(abs(a - b).max() for a, b in zip(ends[0], bare, strict=True)) > 1e-4
+    for ours, theirs in zip(ends[1], bare, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", ["gradient_penalty", penalties.DRAGAN()])
+def test_one_that_draws_numbers_is_refused(penalty):
+    with pytest.raises(ValueError, match="draws numbers.*take R1 or R2"):
+        Lazy(penalty)
+
+
+@pytest.mark.parametrize("every", [0, 1.5, "4"])
+def test_every_counts_rounds(every):
+    for kind in (Lazy, PathLength):
+        with pytest.raises(ValueError, match="whole number of at least 1"):
+            kind(every=every)
+
+
+# --------------------------------------------------------------------------------- path length
+
+
+def linear(matrix):
+    """A generator without bends: an image is `matrix` times the latents."""
+    pixels, dim = matrix.shape
+    z = keras.Input((dim,))
+    mapping = keras.Sequential([keras.Input((dim,)), layers.Identity()], name="mapping")
+    w = keras.Input((1, dim))
+    dense = layers.Dense(pixels, use_bias=False)
+    draw = keras.Model(w, layers.Reshape((pixels, 1, 1))(dense(w)), name="synthesis")
+    dense.kernel.assign(matrix.T)
+    return keras.Model(z, draw(Mixing(1, name="mixing")(mapping(z))))
+
+
+def test_a_linear_generator_has_the_lengths_of_its_matrix():
+    matrix = numbers(12, 5)
+    penalty = PathLength(weight=2.0, batch_size=4000, every=1, decay=0.0)
+    generator = linear(matrix)
+    value = array(penalty(generator))
+    y = numbers(100_000, 12, seed=3) / 12**0.5
+    lengths = np.linalg.norm(y @ matrix, axis=1)
+    assert float(penalty.average) == pytest.approx(lengths.mean(), rel=0.02)
+    assert value == pytest.approx(2 * lengths.var(), rel=0.1)
+
+
+def test_the_average_length_follows_and_waits():
+    penalty = PathLength(batch_size=500, every=2, decay=0.75)
+    generator = linear(np.eye(6, dtype="float32"))
+    averages = []
+    for _ in range(5):
+        value = array(penalty(generator))
+        averages.append(float(penalty.average))
+        assert (value > 0) == (len(averages) % 2 == 1)
+    first = averages[0] / 0.25  # the mean length, of which a quarter was taken
+    np.testing.assert_array_equal(averages[1::2], averages[:-1:2])
+    np.testing.assert_allclose(averages[::2], [first * (1 - 0.75**k) for k in (1, 2, 3)], rtol=0.05)
+
+
+@pytest.mark.slow
+def test_it_moves_the_generator_when_due():
+    ends = []
+    for counted in (None, 0, 1):
+        path = PathLength(weight=50.0, batch_size=4, every=2)
+        gan = game(generator_penalties=[] if counted is None else [path])
+        path.rounds.assign(counted or 0)
+        fit(gan, 1)
+        ends.append([array(v) for v in gan.generator.trainable_variables])
+    bare, due, not_due = ends
+    assert max(abs(a - b).max() for a, b in zip(bare, due, strict=True)) > 1e-4
+    for ours, theirs in zip(not_due, bare, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+# -------------------------------------------------------------------------------- kept with a GAN
+
+
+@pytest.mark.slow
+def test_what_it_counted_is_saved_and_goes_on(tmp_path):
+    options = {"every": 3, "generator_penalties": [PathLength(batch_size=4, every=2)], "ema": 0.9}
+    whole = game(**options)
+    fit(whole, 5)
+    options["generator_penalties"] = [PathLength(batch_size=4, every=2)]
+    gan = game(**options)
+    fit(gan, 2)
+    gan.save(tmp_path / "gan.keras")
+    again = keras.saving.load_model(tmp_path / "gan.keras")
+    assert int(again.penalties[0].rounds) == 2
+    path = again.generator_penalties[0]
+    assert float(path.average) == float(gan.generator_penalties[0].average) > 0
+    assert path.batch_size == 4 and again.penalties[0].penalty.weight == 2.0
+    fit(again, 3, first=2)
+    for ours, theirs in zip(again.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(array(ours), array(theirs), err_msg=ours.path)
