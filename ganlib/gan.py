@@ -40,6 +40,8 @@ class GAN(Ruled, Fitted, Sampled, Saved):
 
     A generator with one input that is no vector takes a condition and no latents, as an image that
     becomes another one (Isola et al. 2017, "pix2pix"); its only noise is its own, as of dropout.
+    With `models.translation.both_ways` one image becomes two others, each of the other side's
+    (Zhu et al. 2017, "CycleGAN").
 
     On several devices the training is that of one with the same batches, if the GAN is built and
     compiled in the scope of a `tf.distribute` strategy, or on JAX once
@@ -59,7 +61,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             descends the player's loss, of which `compile(generator_terms=...)` must have a term
             that uses it, and moves by the player's optimizer. An encoder of InfoGAN helps the
             generator, a classifier of AC-GAN the discriminator. Layers that it shares with a player
-            are moved by that player.
+            are moved by that player. A generator may help itself: `terms.Cycle` then asks it again.
         seed: of the latents drawn in training. The weights are the models' own: call
             `keras.utils.set_random_seed` before building these, and the whole training repeats bit
             for bit on one machine.
@@ -110,6 +112,8 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         latents, conditions = (none if x is None else x for x in (latents, conditions))
         for real, z, condition in zip(real_images, latents, conditions, strict=True):
             fakes = Fakes(self.generator, self.generator_penalties, z, condition, self.variables)
+            if self.pool is not None:  # of some fakes an earlier one is judged
+                fakes.images = self.pool(fakes.images)
             logs = self.move("discriminator", self.discriminator_loss, fakes, real, condition)
             after_update(self.penalties, self.discriminator)
         logs |= self.move("generator", self.generator_loss, fakes, real, condition)

@@ -45,10 +45,11 @@ def run(backend, *arguments, timeout=600, **variables):
 TENSORS = [
     ("gan", "losses", "penalties", "callbacks", "augment"),
     ("conditional", "layers", "models"),
-    ("metrics", "data", "densities"),
+    ("metrics", "data", "densities", "pairs"),
     ("checkpoint",),
     ("keras_calls", "frozen", "terms", "internals"),
     ("r3gan", "stylegan2", "resampling", "lazy"),
+    ("translation", "pool"),
 ]
 
 
@@ -142,6 +143,31 @@ np.savez(sys.argv[1], *arrays)
 """
 
 
+TRANSLATION_ROUND = """
+import sys
+import keras, numpy as np, ganlib
+from keras import ops
+from ganlib import models, terms
+
+shape, t = (8, 8, 1), models.translation
+there, back = t.residual(shape, width=2, blocks=1), t.unet(shape, width=2, norm=None, dropout=0)
+both = t.both_ways(there, back)
+judges = [t.patch(shape, width=2, halvings=1, norm="instance") for _ in range(2)]
+gan = ganlib.GAN(both, t.both_sides(*judges), generator_helper=both)
+sgd = [keras.optimizers.SGD(0.01) for _ in range(2)]
+gan.compile("least_squares", [], *sgd, ema=0.5, pool=8,
+            generator_terms={"cycle": terms.Cycle(), "identity": terms.Identity()})
+rng = np.random.default_rng(0)
+for model in (gan.generator, gan.discriminator, gan.ema_generator):
+    model.set_weights([rng.normal(scale=0.3, size=w.shape) for w in model.get_weights()])
+pair = rng.uniform(-1, 1, size=(2, 4, 8, 8, 2)).astype("float32")
+real, condition = ([ops.convert_to_tensor(x)] for x in pair)
+gan.round(real, conditions=condition)
+networks = gan.generator, gan.discriminator, gan.ema_generator
+np.savez(sys.argv[1], *(weight for network in networks for weight in network.get_weights()))
+"""
+
+
 TRAININGS = """
 import sys
 import numpy as np, ganlib
@@ -161,6 +187,7 @@ np.savez(sys.argv[1], gan.sample(3), points.sample(3))
 
 # The last of them replaces functions of Keras.
 SCRIPTS = {"plain": ROUND, "conditional": CONDITIONAL_ROUNDS, "trainings": TRAININGS}
+SCRIPTS["translation"] = TRANSLATION_ROUND
 SCRIPTS["augmented"] = AUGMENTED_ROUND
 
 TOGETHER = f"""
@@ -191,7 +218,7 @@ def saved_by(backend):
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize("rounds", ["plain", "conditional", "augmented"])
+@pytest.mark.parametrize("rounds", ["plain", "conditional", "translation", "augmented"])
 def test_one_round_gives_the_same_weights_as_on_tensorflow(rounds, backend):
     if not available(backend):
         pytest.skip(NEEDS.format(backend))

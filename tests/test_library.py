@@ -12,8 +12,9 @@ ROOMS = [page for page in PAGES if page.startswith("book/library")]
 TEXTS = {page: (ROOT / f"{page}.md").read_text(encoding="utf-8") for page in ROOMS}
 DESCRIBED = {page: re.findall(r"auto\w+:: ([\w.]+)", text) for page, text in TEXTS.items()}
 BLOCK = re.compile(r"```pycon\n(.*?)```", re.DOTALL)
-MODULES = "losses", "penalties", "augment", "layers", "data", "metrics", "callbacks", "plots", "lab"
-MODELS = "models.mlp", "models.dcgan", "models.resnet", "models.biggan"
+MODULES = ["losses", "penalties", "terms", "augment", "layers", "data", "data.pairs", "metrics"]
+MODULES += ["callbacks", "plots", "lab"]
+MODELS = "models.mlp", "models.dcgan", "models.resnet", "models.biggan", "models.translation"
 # For those who write a penalty, an extractor or a message: their source is the place to look.
 INSIDE = {
     "data.first_line",
@@ -24,6 +25,8 @@ INSIDE = {
     "penalties.after_update",
     "penalties.gradient_norms",
     "penalties.squared_gradient_norms",
+    "terms.Term",
+    "terms.values",
 }
 
 

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import inspect
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -163,15 +164,10 @@ class Dataset:
             return rows.reshape(steps, batch_size)
 
         def read(rows):
-            images = scale(self.images[rows.ravel()])
-            images = images.reshape(*rows.shape, *self.image_shape)
+            images = scaled(self.images, rows)
             return (images, self.labels[rows].astype(np.int32)) if labels else images
 
-        if isinstance(self.images, ImageFolder):
-            group = 1
-        else:
-            group = max(1, 2**20 // (batch_size * int(np.prod(self.image_shape))))  # 4 MB
-        made = batches.stream(order, read, steps, repeat, group)
+        made = batches.stream(order, read, steps, repeat, at_a_time(batch_size, self.images))
         made.of = self._known_again()
         return made
 
@@ -193,6 +189,18 @@ class Dataset:
         classes = f", {many} class{'es' if many > 1 else ''}" if many else ""
         shape = "x".join(str(side) for side in self.image_shape)
         return f"<Dataset {self.name!r}: {len(self):,} images of {shape}{classes}>"
+
+
+def scaled(images: np.ndarray | ImageFolder, rows: np.ndarray) -> np.ndarray:
+    """The images at `rows`, of any shape, float32 (*rows.shape, H, W, C) in [-1, 1]."""
+    return scale(images[rows.ravel()]).reshape(*rows.shape, *images.shape[1:])
+
+
+def at_a_time(batch_size: int, *images: np.ndarray | ImageFolder) -> int:
+    """How many batches of these to make together: 4 MB of them, but one if files are read."""
+    if any(isinstance(one, ImageFolder) for one in images):
+        return 1
+    return max(1, 2**20 // (batch_size * sum(math.prod(one.shape[1:]) for one in images)))
 
 
 def _or_more(n, one, many) -> str:

@@ -48,26 +48,27 @@ def draw(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     modes = np.argsort(rng.random(n), kind="stable") % (10 * len(TYPEFACES))
-    fields = _distance_fields()
     images = np.empty((n, _SIDE, _SIDE, 1), np.uint8)
     for start in range(0, n, 256):
         part = slice(start, min(start + 256, n))
-        images[part, ..., 0] = _distort(fields, modes[part], rng)
+        images[part, ..., 0] = ink(modes[part], warps(len(modes[part]), rng))
     return images, modes % 10, modes // 10
 
 
-def _distort(fields, modes, rng) -> np.ndarray:
-    """Sample the fields of `modes` on distorted grids: uint8 (len(modes), 28, 28)."""
-    count = len(modes)
+def warps(
+    count: int, rng: np.random.Generator, side: int = _SIDE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """So many random distortions: where each pixel of an image of side x side lies in the upright
+    glyph, x and y (count, side, side), and how much the stroke is thickened (count, 1, 1)."""
 
     def uniform(low, high, *shape):
         return low + (high - low) * rng.random((count, *(shape or (1, 1))))
 
-    # Where each pixel of the image lies in the upright glyph, in pixels from its centre.
-    axis = np.arange(_SIDE) - (_SIDE - 1) / 2
+    # In pixels of an image of 28, from its centre.
+    axis = (np.arange(side) - (side - 1) / 2) * (_SIDE / side)
     x = axis[None, None, :] - uniform(-1.3, 1.3)
     y = axis[None, :, None] - uniform(-1.3, 1.3)
-    bend_x, bend_y = _smooth(uniform(-1.4, 1.4, 5, 5)), _smooth(uniform(-1.4, 1.4, 5, 5))
+    bend_x, bend_y = (_smooth(uniform(-1.4, 1.4, 5, 5), side) for _ in "xy")
     t = uniform(-0.03, 0.03) + uniform(
         -0.03, 0.03
     )  # tan(angle / 2): no sine, which libraries round differently
@@ -75,15 +76,20 @@ def _distort(fields, modes, rng) -> np.ndarray:
     x, y = cos * x + sin * y, cos * y - sin * x
     x = (x + uniform(-0.07, 0.07) * y) / uniform(0.9, 1.08) + bend_x
     y = y / uniform(0.92, 1.06) + bend_y
-
-    distance = _interpolate(fields, modes, x, y)
-    ink = np.clip(0.5 + (distance + uniform(-0.05, 0.35)) / 1.2, 0, 1)
-    return np.rint(ink * 255).astype(np.uint8)
+    return x, y, uniform(-0.05, 0.35)
 
 
-def _smooth(knots) -> np.ndarray:
-    """Cubic B-spline surfaces (count, 28, 28) through 5 x 5 knots each (count, 5, 5)."""
-    place = np.linspace(0, 2, _SIDE)[:, None]
+def ink(modes: np.ndarray, warps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """The glyphs of these modes, 10 * typeface + digit, distorted: uint8 (n, side, side)."""
+    x, y, weight = warps
+    distance = _interpolate(_distance_fields(), modes, x, y)
+    soft = 1.2 * _SIDE / x.shape[-1]  # an edge is 1.2 pixels wide, whatever the size
+    return np.rint(np.clip(0.5 + (distance + weight) / soft, 0, 1) * 255).astype(np.uint8)
+
+
+def _smooth(knots, side) -> np.ndarray:
+    """Cubic B-spline surfaces (count, side, side) through 5 x 5 knots each (count, 5, 5)."""
+    place = np.linspace(0, 2, side)[:, None]
     distance = np.abs(place - np.arange(-1, 4))  # of each pixel from each knot
     near, far = np.minimum(distance, 1), np.clip(2 - distance, 0, 1)
     weights = np.where(distance < 1, 2 / 3 - near**2 + near**3 / 2, far**3 / 6)

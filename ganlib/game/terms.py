@@ -7,12 +7,126 @@ come after, as (fake, real, condition, helper), the generator's before the discr
 then a function of what the helper takes to what it makes in training, float32. A term that draws
 random numbers is an object that holds its `keras.random.SeedGenerator` as `seed_generator`, or on
 JAX every round would draw the same.
+
+A generator may be its own helper, `GAN(generator, ..., generator_helper=generator)`: a term can
+then ask it for more than the fakes. `Cycle` and `Identity` do.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
 from ganlib.types import Tensor
+
+
+class Term:
+    """What a saved GAN needs of its terms: each is weighted and keeps its arguments' names."""
+
+    def get_config(self) -> dict[str, Any]:
+        return vars(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Term":
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Reconstruction(Term):
+    """`weight * E[|fake - real|^power]`: every fake has a right answer, the real sample of its
+    condition (Isola et al. 2017, equation 3).
+
+    Where a condition has several right answers, a generator that knows no noise makes the median of
+    each pixel with a power of 1, and the mean with 2.
+
+    Args:
+        weight: 100 is pix2pix's, whose loss is the non-saturating one.
+        power: at least 1.
+
+    Raises:
+        ValueError: the power is less than 1.
+    """
+
+    def __init__(self, weight: float = 100.0, power: float = 1.0) -> None:
+        if power < 1:
+            raise ValueError(
+                f"power is at least 1, not {power}: below, the gradient is infinite where a pixel "
+                "is right."
+            )
+        self.weight, self.power = weight, power
+
+    def __call__(self, fake: Tensor, real: Tensor, condition: Tensor | None, *_: Any) -> Tensor:
+        return self.weight * ops.mean(ops.power(ops.abs(fake - real), self.power))
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Cycle(Term):
+    """What was translated there and back is as it was (Zhu et al. 2017, equation 2).
+
+    `weight / 2 * (E|back(there(a)) - a| + E|there(back(b)) - b|)`, for a generator that
+    `models.translation.both_ways` has made and that is its own helper. The game's loss is the mean
+    of both sides' too, and `losses.LeastSquares` is halved once more, where the paper has sums: its
+    lambda of 10 is the default weight of 5.
+
+    Raises:
+        ValueError: the GAN has no `generator_helper`, in training.
+    """
+
+    def __init__(self, weight: float = 5.0) -> None:
+        self.weight = weight
+
+    def __call__(
+        self,
+        fake: Tensor,
+        real: Tensor,
+        condition: Tensor,
+        generator: Callable | None = None,
+        *_: Any,
+    ) -> Tensor:
+        returned = _asked(generator, "Cycle")(_swapped(fake))
+        return self.weight * ops.mean(ops.abs(_swapped(returned) - condition))
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Identity(Term):
+    """What is on the right side already stays as it is (Zhu et al. 2017, section 5.2).
+
+    `weight / 2 * (E|there(b) - b| + E|back(a) - a|)`, as for `Cycle`; the default weight is the
+    paper's, half of the cycle's.
+
+    Raises:
+        ValueError: the GAN has no `generator_helper`, in training.
+    """
+
+    def __init__(self, weight: float = 2.5) -> None:
+        self.weight = weight
+
+    def __call__(
+        self,
+        fake: Tensor,
+        real: Tensor,
+        condition: Tensor,
+        generator: Callable | None = None,
+        *_: Any,
+    ) -> Tensor:
+        kept = _asked(generator, "Identity")(real)
+        return self.weight * ops.mean(ops.abs(kept - real))
+
+
+def _asked(generator, name):
+    if generator is None:
+        raise ValueError(
+            f"{name} asks the generator for more than the fakes: let it be its own helper, "
+            "GAN(generator, discriminator, generator_helper=generator)."
+        )
+    return generator
+
+
+def _swapped(pair):
+    """[there(a), back(b)] as [back(b), there(a)], which is what a generator of both ways takes."""
+    one, other = ops.split(pair, 2, axis=-1)
+    return ops.concatenate([other, one], axis=-1)
 
 
 def values(

@@ -155,6 +155,8 @@ def look(gan: keras.Model, batch: Any, scaled: bool = False) -> None:
             f"{shape}, and should have (N, {', '.join(map(str, made))})."
         )
     divide(shape[0], gan.n_critic)
+    if gan.pool is not None:
+        gan.pool.check(shape[0] // gan.n_critic)
     if gan.condition is not None:
         _look_at_condition(gan, condition)
     _numbers(samples)

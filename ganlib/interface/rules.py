@@ -9,6 +9,7 @@ from ganlib.game import losses
 from ganlib.game.augment import get as get_augment
 from ganlib.game.penalties import get as get_penalty
 from ganlib.game.players import teams
+from ganlib.game.pool import get as get_pool
 from ganlib.interface import watch
 from ganlib.interface.networks import ends_in
 from ganlib.internals import sublayers
@@ -29,6 +30,7 @@ class Ruled(keras.Model):
         augment: str | Callable = "",
         generator_terms: dict[str, Callable] | None = None,
         discriminator_terms: dict[str, Callable] | None = None,
+        pool: int = 0,
         **kwargs: Any,
     ) -> None:
         """Choose the rules of the game.
@@ -56,12 +58,15 @@ class Ruled(keras.Model):
                 `generator_NAME` or `discriminator_NAME`; see `ganlib.game.terms`. As with
                 penalties, only what is registered with Keras can be loaded from a saved GAN; a
                 `Checkpoint` takes any function.
+            pool: how many earlier fakes are kept, of which the discriminator is shown one in the
+                place of every second; 0 for none, 50 is CycleGAN's. See `ganlib.game.pool`.
             kwargs: Keras's own: jit_compile, run_eagerly, steps_per_execution.
 
         Raises:
             ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), one optimizer for
                 both, a sigmoid at the discriminator's end, terms that are no functions, a helper
-                without terms, or `metrics`.
+                without terms, a pool for a discriminator that takes a condition or has terms, or
+                on several devices, or `metrics`.
         """
         _check_settings(kwargs, loss, self.discriminator)
         _check_numbers(n_critic, ema)
@@ -86,6 +91,7 @@ class Ruled(keras.Model):
         self.augment = get_augment(augment)
         if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
             self.augment.build(self.generator.output_shape)
+        self.pool = get_pool(pool, self)
         self.ema_generator = None if ema is None else _copy(self.generator)
         names = ["discriminator_loss", "generator_loss"]
         names += [] if self.boundary is None else watch.ACCURACIES
@@ -136,6 +142,7 @@ class Ruled(keras.Model):
             **{k: keras.saving.serialize_keras_object(part) for k, part in parts.items()},
             "n_critic": self.n_critic,
             "ema": self.ema,
+            "pool": 0 if self.pool is None else self.pool.size,
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
