@@ -134,6 +134,8 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         seen_real, seen_fake = self.augment(real), self.augment(fake)
         real_logits = _logits(discriminator, seen_real)
         fake_logits = _logits(discriminator, seen_fake)
+        if hasattr(self.augment, "observe"):  # how often it changes images follows these
+            self.augment.observe(real_logits)
         game = self.rules.discriminator(real_logits, fake_logits)
         penalties = [penalty(discriminator, seen_real, seen_fake) for penalty in self.penalties]
         added = terms.values(self, "discriminator", fake, real, condition)

@@ -303,3 +303,71 @@ def test_an_unknown_name_is_told_with_the_nearest():
         GAN(*players()).compile(augment="colour")
     with pytest.raises(ValueError, match="a policy, such as .* not 3"):
         GAN(*players()).compile(augment=3)
+
+
+# ------------------------------------------------------------------------------------ adaptive
+
+
+def adaptive(probability, policy="brightness", **options):
+    layer = augment.AdaptiveAugment(policy, **options)
+    layer.build((None, 8, 8, 1))
+    layer.probability.assign(probability)
+    return layer
+
+
+def test_each_operation_changes_so_many_images():
+    images = np.zeros((4000, 8, 8, 1), "float32")
+    for probability in (0.0, 0.3, 1.0):
+        layer = adaptive(probability, "brightness,contrast")
+        changed = (array(layer(images)) != 0).any(axis=(1, 2, 3))
+        assert changed.mean() == pytest.approx(probability, abs=0.03)
+    twice = (array(adaptive(0.3, "brightness,noise")(images)) != 0).any(axis=(1, 2, 3))
+    assert twice.mean() == pytest.approx(1 - 0.7**2, abs=0.03)  # each with coins of its own
+
+
+def test_of_all_images_it_is_the_policy():
+    plain = augment.DiffAugment("brightness")
+    for layer in (plain, adaptive(1.0)):
+        keras.utils.set_random_seed(0)
+        out = array(layer(np.zeros((500, 8, 8, 1), "float32")))[:, 0, 0, 0]
+        assert abs(out).max() <= 0.5 and out.std() == pytest.approx(1 / 12**0.5, rel=0.1)
+
+
+def test_the_probability_follows_the_signs():
+    layer = adaptive(0.5, target=0.6, images=100)
+    sure, torn = np.float32([1, 2, 3, 4]), np.float32([1, 2, 3, -4])  # 1 and 0.5
+    found = []
+    for logits in (sure, sure, torn, torn, torn):
+        layer.observe(ops.convert_to_tensor(logits[:, None]))
+        found.append(float(array(layer.probability)))
+    np.testing.assert_allclose(found, [0.54, 0.58, 0.54, 0.5, 0.46], atol=1e-6)
+    for probability, logits, end in ((0.99, sure, 1.0), (0.01, torn, 0.0)):
+        layer.probability.assign(probability)
+        layer.observe(ops.convert_to_tensor(logits[:, None]))
+        assert float(array(layer.probability)) == end
+
+
+def test_an_image_counts_once_however_many_logits_it_has():
+    layer = adaptive(0.0, images=100)
+    layer.observe(ops.convert_to_tensor(np.ones((4, 5, 5, 1), "float32")))
+    assert float(array(layer.probability)) == pytest.approx(0.04)
+
+
+@pytest.mark.slow
+def test_a_training_moves_it_and_a_file_keeps_it(tmp_path):
+    gan = GAN(*players())
+    rule = augment.AdaptiveAugment("translation", target=-0.9, images=64)
+    gan.compile(augment=rule)
+    gan.fit(pixels(16), batch_size=8, verbose=0)
+    risen = float(array(gan.augment.probability))
+    assert risen == pytest.approx(2 * 8 / 64)
+    gan.save(tmp_path / "gan.keras")
+    again = keras.saving.load_model(tmp_path / "gan.keras").augment
+    assert float(array(again.probability)) == risen
+    assert (again.policy, again.target, again.images) == ("translation", -0.9, 64)
+
+
+@pytest.mark.parametrize("wrong", [{"target": 1.0}, {"target": -2}, {"images": 0}])
+def test_a_target_is_a_mean_of_signs(wrong):
+    with pytest.raises(ValueError, match="between -1 and 1, and images a positive number"):
+        augment.AdaptiveAugment("noise", **wrong)

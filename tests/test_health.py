@@ -61,6 +61,27 @@ def test_copies_are_counted(share):
     assert health.copies(seen, noisy) == pytest.approx(share, abs=0.01)
 
 
+def test_data_that_occur_twice_or_are_all_alike():
+    seen = PIXELS[:100]
+    assert health.copies(np.concatenate([seen, seen]), seen[:50]) == 1
+    alike = np.ones_like(seen)
+    assert health.copies(alike, seen) is health.copies(alike, alike) is None
+    assert health.spread(alike, alike) == 0 and 1 < health.spread(alike, seen) < np.inf
+
+
+def test_every_relu_of_a_network_is_looked_at():
+    """In all its branches, each call of a shared layer, and as a layer or an activation."""
+    inputs = keras.Input((2,))
+    shared = layers.Dense(3, activation="relu")
+    x, y = shared(inputs), layers.ReLU()(layers.Dense(4)(inputs))
+    x = shared(layers.Dense(2, activation="tanh")(x))
+    x = layers.Activation("relu")(layers.Concatenate()([x, y]))
+    found = health._with_relus(keras.Model(inputs, layers.Dense(1)(x)))
+    outputs = found([np.ones((1, 2), "float32")])
+    assert sorted(maps.shape[-1] for maps in outputs["relus"]) == [3, 3, 4, 7]
+    assert outputs["output"].shape == (1, 1)
+
+
 def test_obedience_is_judged_where_it_can_be():
     real, labels = PIXELS[:512], LABELS[:512]
 
@@ -70,6 +91,7 @@ def test_obedience_is_judged_where_it_can_be():
 
     wanted = labels[:64].copy()
     assert health.obedience(real, drawn(wanted), labels) > 0.85
+    assert health.obedience(real, drawn(wanted), labels[:, None]) > 0.85
     wanted[::2] = RNG.integers(0, 10, 32)
     assert health.obedience(real, drawn(wanted), labels) < 0.65
     assert health.obedience(real, drawn(wanted), RNG.permutation(labels)) is None  # no class seen

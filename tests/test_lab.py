@@ -136,8 +136,12 @@ def test_a_finished_training_is_not_repeated(tmp_path):
     for name, drawn in both.samples.items():
         np.testing.assert_array_equal(again.samples[name], drawn)
     assert again.add("plain", build, batches, rounds=(2, 5), rate=0.05) is None
-    again.add("plain", build, batches, rounds=(2, 4), rate=0.05)  # another training
-    assert again.table[-1]["rounds"] == 4 and again.table[-1]["seed"] == 3
+    again.seeds = (3,)
+    for rounds in ((2, 4), (3, 5)):  # another training
+        again.add("plain", build, batches, rounds=rounds, rate=0.05)
+        assert tuple(row["rounds"] for row in again.table[-2:]) == rounds
+    long = "plain" * 99
+    assert again.add(long, build, batches) and again.add(long, build, batches) is None
 
 
 def test_a_damaged_file_of_a_training_is_written_anew(tmp_path):
@@ -167,7 +171,6 @@ def test_what_was_not_finished_leaves_no_file(tmp_path):
         Lab(interrupted, steps=5, seeds=(0, 3), folder=tmp_path).add("plain", build, batches)
     assert len(list(tmp_path.iterdir())) == 1
     Lab(score, 100_000, (7,), 0.1, tmp_path).add("plain", build, batches)
-    looks.clear()
 
     def in_part(gan):
         looks.append(gan)
@@ -175,8 +178,14 @@ def test_what_was_not_finished_leaves_no_file(tmp_path):
             raise RuntimeError
         return score(gan)
 
-    with pytest.warns(UserWarning, match="No scores of 'plain', seed 8"):
-        Lab(in_part, 5, (8,), folder=tmp_path).add("plain", build, batches, rounds=(2, 5))
+    def ruin(gan):
+        gan.generator_optimizer.learning_rate.assign(1e30)
+
+    for make, change, marks in ((build, None, (2, 5)), (build_wasserstein, ruin, (1, 20))):
+        looks.clear()
+        lab = Lab(in_part, 5, (8,), folder=tmp_path)
+        with pytest.warns(UserWarning, match="No scores of 'plain', seed 8"):
+            lab.add("plain", make, batches, change, marks)
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -255,7 +264,7 @@ def test_show_without_some_scores(capsys):
     for row in table:
         row["seconds"] = 1.0
     (b,) = compare(table)
-    assert np.isnan([b["effect"], b["low"], b["high"], b["p"]]).all()
+    assert np.isnan([b["effect"], b["low"], b["high"], b["p"]]).all() and "collapsed" not in b
 
 
 class Stub:

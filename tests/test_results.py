@@ -199,6 +199,18 @@ def test_the_page_is_what_the_committed_results_say(name):
     assert written.PAGE.read_text(encoding="utf-8") == written.page(), "run `make results`"
 
 
+def test_a_line_of_the_tricks_says_how_many_of_its_own_collapsed():
+    fids = {"baseline": [4.0, 5.0, 6.0], "worse": [8.0, 9.0]}
+    table = [
+        {"variant": name, "fid": fid, "seconds": 1.0} for name, some in fids.items() for fid in some
+    ]
+    rows = {"worse": ("a trick", "someone2020")}
+    line = "| a trick | {cite:t}`someone2020` | 1.70 (0.00 to inf)%s | 1.00 |\n"
+    assert tool("tricks").lines(table, rows) == line % ""
+    table[-1]["collapsed"] = True
+    assert tool("tricks").lines(table, rows) == line % ", 1 of 2 collapsed"
+
+
 def test_the_code_of_every_result_is_in_the_history():
     def git(*arguments):
         command = ["git", "-c", "safe.directory=*", "-C", str(ROOT), *arguments]

@@ -179,8 +179,12 @@ class DiffAugment(layers.Layer):
                 f'shape {tuple(images.shape)}: only "noise" does for any.'
             )
         for name in self.operations:
-            images = OPERATIONS[name](images, self.seed_generator)
+            images = self.changed(name, images)
         return images
+
+    def changed(self, name: str, images: Tensor) -> Tensor:
+        """The images after one operation of the policy."""
+        return OPERATIONS[name](images, self.seed_generator)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The same."""
@@ -188,6 +192,71 @@ class DiffAugment(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "policy": self.policy, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class AdaptiveAugment(DiffAugment):
+    """Each operation changes an image with a probability that follows the discriminator (Karras et
+    al. 2020, section 3, "ADA").
+
+    What tells of memorising is `r = E[sign l(x)]`, of the real images of an update: 0 for a
+    discriminator that guesses, 1 for one that is always right. Where it is above the target the
+    probability rises by the number of these images over `images`, otherwise it falls as much.
+    It starts at 0, and is `gan.augment.probability`. With a probability below 1 even operations
+    whose end cannot be told from their beginning, such as turns by any angle, leave the generator a
+    way to the unchanged images.
+
+    Args:
+        policy, seed: as for `DiffAugment`.
+        target: of r; 0.6 is the paper's.
+        images: so many real images take the probability from 0 to 1; 500,000 are the paper's.
+
+    Raises:
+        ValueError: the policy has an unknown name; the target is not in (-1, 1); `images` is not
+            positive.
+    """
+
+    def __init__(
+        self,
+        policy: str = "color,translation,cutout",
+        target: float = 0.6,
+        images: float = 500_000,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(policy, seed, **kwargs)
+        if not (-1 < target < 1 and images > 0):
+            raise ValueError(
+                f"target is a mean of signs, between -1 and 1, and images a positive number, not "
+                f"{target!r} and {images!r}."
+            )
+        self.target, self.images = target, images
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the probability."""
+        self.probability = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            trainable=False,
+            name="probability",
+            aggregation="mean",
+        )
+
+    def changed(self, name: str, images: Tensor) -> Tensor:
+        all_of_them = super().changed(name, images)
+        place = (-1, *[1] * (len(images.shape) - 1))
+        coins = ops.reshape(_uniform(images, self.seed_generator, 0.0, 1.0), place)
+        return ops.where(coins < self.probability, all_of_them, images)
+
+    def observe(self, real_logits: Tensor) -> None:
+        """Let the probability follow the logits (N, ...) of real images, as the game calls it."""
+        signs = ops.sign(ops.reshape(real_logits, (-1,)))
+        step = ops.cast(ops.shape(real_logits)[0], "float32") / self.images
+        moved = self.probability + step * ops.sign(ops.mean(signs) - self.target)
+        self.probability.assign(ops.clip(moved, 0.0, 1.0))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "target": self.target, "images": self.images}
 
 
 def get(augment: str | Callable) -> Callable:
