@@ -75,9 +75,21 @@ def ask(*command: str | Path) -> str | None:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """Return the revision of `folder` and whether a tracked file differs; None outside git."""
+    """Return the revision of `folder` and whether a tracked file differs; None outside git.
+
+    What runs have left in book/results does not count: it is no code, and of several runs in a row
+    the first would make the others look as if they were of changed code.
+    """
     revision = ask("git", "-C", folder, "rev-parse", "HEAD")
-    changes = ask("git", "-C", folder, "status", "--porcelain", "--untracked-files=no")
+    status = (
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ":/",
+        ":(top,exclude)book/results",
+    )
+    changes = ask("git", "-C", folder, *status)
     return {"revision": revision, "dirty": bool(changes) if revision else None}
 
 
