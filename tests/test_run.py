@@ -172,6 +172,8 @@ def completed(tmp_path_factory):
     top = tmp_path_factory.mktemp("repository")
     notebook(top / "book" / "chapter.ipynb", *CELLS)
     (top / "book" / "runs").mkdir()
+    (top / "book" / "results").mkdir()
+    (top / "book" / "results" / "metrics.json").write_text("{}")
     (top / "book" / "runs" / "full.yaml").write_text("steps: 20\nrate: 1e-4\nloss: hinge\n")
     kernels = top / "jupyter" / "kernels" / "python3"
     kernels.mkdir(parents=True)
@@ -261,6 +263,8 @@ def test_git_state(completed, tmp_path):
     file.write_text("steps: 9\n")
     assert git_state(top / "book")["dirty"] is True
     file.write_text(before)
+    (top / "book" / "results" / "metrics.json").write_text('{"fid": 1}')  # what a run left
+    assert git_state(top / "book")["dirty"] is False
     assert git_state(tmp_path) == {"revision": None, "dirty": None}
 
 
