@@ -93,6 +93,34 @@ def test_every_counts_rounds(every):
             kind(every=every)
 
 
+# ------------------------------------------------------------------------------------- scheduled
+
+
+def test_its_weight_follows_the_schedule():
+    _, discriminator = players()
+    real, fake = (ops.convert_to_tensor(numbers(4, 8, 8, 1, seed=s)) for s in (0, 1))
+    r1 = array(penalties.R1(1.0)(discriminator, real, fake))
+    schedule = keras.optimizers.schedules.CosineDecay(2.0, 4, alpha=0.1)
+    scheduled = penalties.Scheduled(penalties.R1(1.0), schedule)
+    found = [array(scheduled(discriminator, real, fake)) / r1 for _ in range(6)]
+    cosine = [0.2 + 1.8 * (1 + np.cos(np.pi * min(t, 4) / 4)) / 2 for t in range(6)]
+    np.testing.assert_allclose(found, cosine, rtol=1e-4)
+    again = penalties.Scheduled.from_config(scheduled.get_config())
+    assert again.penalty.weight == 1.0 and again.schedule.alpha == 0.1
+    np.testing.assert_allclose(array(again(discriminator, real, fake)), 2 * r1, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_scheduled_penalty_that_draws_numbers_draws_new_ones():
+    gan = game()
+    schedule = keras.optimizers.schedules.PolynomialDecay(1.0, 10)
+    gan.compile(penalties=[penalties.Scheduled("gradient_penalty", schedule)])
+    before = [array(seed.state).copy() for seed in gan.penalty_seeds]
+    fit(gan, 2)
+    assert len(before) == 1 and int(array(gan.penalties[0].rounds)) == 2
+    assert (array(gan.penalty_seeds[0].state) != before[0]).any()
+
+
 # --------------------------------------------------------------------------------- path length
 
 

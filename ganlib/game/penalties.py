@@ -8,6 +8,7 @@ the logit with respect to the sample `x`, and expectations are means over a batc
 - `DRAGAN`: the norm of `g` towards 1 around the real samples.
 - `WeightClipping`: no penalty but a box for the weights.
 - `Lazy`: `R1` or `R2` in every few rounds only, where it counts as much more.
+- `Scheduled`: a penalty whose weight follows the training, as R3GAN's.
 
 For a discriminator that takes labels, the one that a penalty is given is closed over them: a
 function of images alone. A penalty of the generator's is a function of (generator) to a scalar:
@@ -253,6 +254,37 @@ class Lazy(Counted):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Lazy":
         return cls(keras.saving.deserialize_keras_object(config["penalty"]), config["every"])
+
+
+@keras.saving.register_keras_serializable(package="ganlib")
+class Scheduled(Counted):
+    """A penalty whose weight changes as the training goes on.
+
+    Args:
+        penalty: a name or an object of `ganlib.penalties`, in whose own weight the schedule counts:
+            `R1(weight=1.0)`.
+        schedule: a function of the number of updates so far, an int32 scalar, to a factor, such as
+            `keras.optimizers.schedules.CosineDecay(2.0, 10_000, alpha=0.1)`, from 2 to 0.2.
+    """
+
+    def __init__(self, penalty: str | Callable, schedule: Callable) -> None:
+        super().__init__(every=1)
+        self.penalty, self.schedule = get(penalty), schedule
+        if hasattr(self.penalty, "seed_generator"):  # where a GAN finds it
+            self.seed_generator = self.penalty.seed_generator
+
+    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
+        factor = ops.cast(self.schedule(ops.convert_to_tensor(self.rounds)), "float32")
+        self.rounds.assign(self.rounds + 1)
+        return factor * ops.cast(self.penalty(discriminator, real, fake), "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        parts = {"penalty": self.penalty, "schedule": self.schedule}
+        return {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Scheduled":
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
