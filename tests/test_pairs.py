@@ -172,6 +172,17 @@ def test_the_mean_and_the_majority_of_two_colours():
     np.testing.assert_array_equal(np.median(targets, axis=0), [255, 128, 0])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_held_out_has_both_colours_and_all_digits(seed):
+    """With one seed for both, too."""
+    both = pairs.coloured(data.load("digits"), share=0.7, seed=seed).split(0.2, seed=seed)
+    for part in both:
+        assert np.mean(part.targets.labels == 0) == pytest.approx(0.7, abs=0.08)
+    for part in pairs.typefaces(2000, seed).split(0.2, seed=seed):
+        counts = np.bincount(part.targets.labels, minlength=10)
+        assert abs(counts / len(part) - 0.1).max() < 0.05
+
+
 # --------------------------------------------------------------------------------- less of an image
 
 

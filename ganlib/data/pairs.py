@@ -223,7 +223,8 @@ def coloured(
         raise ValueError(f"share is that of the first colour, from 0 to 1, not {share}.")
     n = len(dataset)
     which = np.ones(n, np.int64)
-    which[batches.permutation(n, seed)[: round(share * n)]] = 0
+    # Not the order in which `split` of the same seed takes images apart.
+    which[batches.permutation(n, 2**33 + seed)[: round(share * n)]] = 0
     colour = np.asarray(colours, np.uint16)[which][:, None, None, :]
     images = ((dataset.images[:] * colour + 127) // 255).astype(np.uint8)
     targets = Dataset(f"{dataset.name} in colour", images, which, ("first", "second"))
