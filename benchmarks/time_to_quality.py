@@ -112,6 +112,11 @@ def keras_io_discriminator():
     )
 
 
+def apply(tape, value, model, adam):
+    variables = model.trainable_variables
+    adam.apply(tape.gradient(value, variables), variables)
+
+
 def peer(generator, discriminator, adams, at_once):
     """A round of a peer, compiled.
 
@@ -124,10 +129,6 @@ def peer(generator, discriminator, adams, at_once):
 
     def loss(logits, label):
         return entropy(label * tf.ones_like(logits), logits)
-
-    def apply(tape, value, model, adam):
-        variables = model.trainable_variables
-        adam.apply(tape.gradient(value, variables), variables)
 
     def draw(real):
         return generator(tf.random.normal((len(real), latent_dim)), training=True)
@@ -184,9 +185,6 @@ def wasserstein_peer(generator, discriminator, adams, critic_steps=3, weight=10.
         norms = tf.sqrt(tf.reduce_sum(slopes**2, axis=[1, 2, 3]) + 1e-12)
         return tf.reduce_mean((norms - 1) ** 2)
 
-    def down(value, tape, model, adam):
-        adam.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
-
     @tf.function
     def play(real):
         for _ in range(critic_steps):
@@ -194,10 +192,10 @@ def wasserstein_peer(generator, discriminator, adams, critic_steps=3, weight=10.
                 fake = draw(real)
                 apart = discriminator(fake, training=True) - discriminator(real, training=True)
                 value = tf.reduce_mean(apart) + weight * penalty(real, fake)
-            down(value, tape, discriminator, d_adam)
+            apply(tape, value, discriminator, d_adam)
         with tf.GradientTape() as tape:
             value = -tf.reduce_mean(discriminator(draw(real), training=True))
-        down(value, tape, generator, g_adam)
+        apply(tape, value, generator, g_adam)
 
     return driven(play, generator)
 

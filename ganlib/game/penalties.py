@@ -226,7 +226,7 @@ class Lazy(Counted):
 
     Args:
         penalty: a name or an object of `ganlib.penalties` that draws no numbers: `R1` or `R2`.
-        every: k.
+        every: how many updates from one to the next, k.
 
     Raises:
         ValueError: it draws numbers; `every` is no whole number from 1 on.

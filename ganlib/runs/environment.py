@@ -81,15 +81,8 @@ def git_state(folder: Path) -> dict[str, Any]:
     the first would make the others look as if they were of changed code.
     """
     revision = ask("git", "-C", folder, "rev-parse", "HEAD")
-    status = (
-        "status",
-        "--porcelain",
-        "--untracked-files=no",
-        "--",
-        ":/",
-        ":(top,exclude)book/results",
-    )
-    changes = ask("git", "-C", folder, *status)
+    status = "status --porcelain --untracked-files=no -- :/ :(top,exclude)book/results"
+    changes = ask("git", "-C", folder, *status.split())
     return {"revision": revision, "dirty": bool(changes) if revision else None}
 
 
