@@ -72,11 +72,7 @@ elif NAME == "torch":
 
         def pull(cotangent=None):
             sources = [*(v.value for v in variables), *inputs]
-            outputs, cotangents = output, cotangent
-            if isinstance(output, list):  # constants among them have no gradient, and raise
-                pairs = zip(output, cotangent, strict=True)
-                outputs, cotangents = zip(*(p for p in pairs if p[0].requires_grad), strict=True)
-            gradients = list(torch.autograd.grad(outputs, sources, cotangents, allow_unused=True))
+            gradients = list(torch.autograd.grad(output, sources, cotangent, allow_unused=True))
             n = len(variables)
             return gradients[:n] + _zeros_for_none(gradients[n:], inputs)
 
@@ -121,16 +117,15 @@ else:
 pullback.__doc__ = """Run `function(*inputs)` and return `(output, aux, pull)`.
 
     Args:
-        function: of the inputs, to `(output, aux)`; only `output`, a tensor or a list, is
-            differentiated.
+        function: of the inputs, to `(output, aux)`; only `output`, a tensor, is differentiated.
         variables: the Keras variables to differentiate with respect to.
         state: every Keras variable that `function` may read or assign (JAX needs to know).
         inputs: float tensors to differentiate with respect to as well.
 
     `pull(cotangent)` returns the gradients of `sum(output * cotangent)`, one for each variable and
-    then one for each input; without an argument the cotangent is one. For a list it is a list as
-    well. A variable that the output does not depend on has none, None, but for JAX, where it is
-    zero; Keras's optimizers warn and leave it. Call it once.
+    then one for each input; without an argument the cotangent is one. A variable that the output
+    does not depend on has none, None, but for JAX, where it is zero; Keras's optimizers warn and
+    leave it. Call it once.
     """
 input_gradient.__doc__ = """Return the gradient of the scalar `function(inputs)` with respect to
 `inputs`, itself differentiable."""

@@ -111,7 +111,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         none = [None] * len(real_images)
         latents, conditions = (none if x is None else x for x in (latents, conditions))
         for real, z, condition in zip(real_images, latents, conditions, strict=True):
-            fakes = Fakes(self.generator, self.generator_penalties, z, condition, self.variables)
+            fakes = Fakes(self.generator, z, condition, self.variables)
             if self.pool is not None:  # of some fakes an earlier one is judged
                 fakes.images = self.pool(fakes.images)
             logs = self.move("discriminator", self.discriminator_loss, fakes, real, condition)
@@ -120,17 +120,15 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         self.move_average()
         return logs
 
-    def discriminator_loss(
-        self, made: list[Tensor], real: Tensor, condition: Tensor | None
-    ) -> Loss:
+    def discriminator_loss(self, fake: Tensor, real: Tensor, condition: Tensor | None) -> Loss:
         """What the discriminator descends, and its logs.
 
         Args:
-            made: a list that begins with the fakes (B, ...).
+            fake: samples (B, ...) of the generator.
             real: as many real samples.
             condition: of both, or None.
         """
-        discriminator, (fake, *_) = players.given(self.discriminator, condition), made
+        discriminator = players.given(self.discriminator, condition)
         seen_real, seen_fake = self.augment(real), self.augment(fake)
         real_logits = _logits(discriminator, seen_real)
         fake_logits = _logits(discriminator, seen_fake)
@@ -145,18 +143,14 @@ class GAN(Ruled, Fitted, Sampled, Saved):
             logs |= {f"{k}_accuracy": ops.mean(ops.cast(v, "float32")) for k, v in right.items()}
         return game + sum(penalties) + sum(added.values()), logs
 
-    def generator_loss(self, made: list[Tensor], real: Tensor, condition: Tensor | None) -> Loss:
-        """What the generator descends, and its logs.
-
-        Args:
-            made: a list of the fakes (B, ...) and of the values of the generator's penalties.
-            real, condition: as for `discriminator_loss`.
-        """
-        discriminator, (fake, *penalties) = players.given(self.discriminator, condition), made
+    def generator_loss(self, fake: Tensor, real: Tensor, condition: Tensor | None) -> Loss:
+        """What the generator descends, and its logs; arguments as for `discriminator_loss`."""
+        discriminator = players.given(self.discriminator, condition)
         logits = [_logits(discriminator, self.augment(fake))]
         if getattr(self.rules, "paired", False):
             logits.append(_logits(discriminator, self.augment(real)))
         game = self.rules.generator(*logits)
+        penalties = [penalty(self.generator) for penalty in self.generator_penalties]
         added = terms.values(self, "generator", fake, real, condition)
         return game + sum(penalties) + sum(added.values()), {"generator_loss": game, **added}
 
@@ -174,21 +168,21 @@ class GAN(Ruled, Fitted, Sampled, Saved):
 
         Args:
             player: "generator" or "discriminator".
-            loss: function of (made, real, condition) to a scalar and logs.
+            loss: function of (fake, real, condition) to a scalar and logs.
         """
         optimizer = getattr(self, f"{player}_optimizer")
         through = player == "generator"
-        own, made = players.teams(self)[player], fakes.made if through else []
+        own, made = players.teams(self)[player], [fakes.made] if through else []
 
-        def scaled(*made):
-            value, logs = loss(made or [fakes.images], real, condition)
+        def scaled(fake=fakes.images):
+            value, logs = loss(fake, real, condition)
             return optimizer.scale_loss(value), logs
 
         _, logs, pull = backend.pullback(scaled, own, self.variables, made)
         gradients = pull()
         if through:
-            # A term may use the generator's weights directly too: what it adds is added.
-            direct, of_made = gradients[: len(own)], gradients[len(own) :]
+            # Penalties, and some terms, use the generator's weights directly: this is added.
+            *direct, of_made = gradients
             gradients = _sums(fakes.pull(of_made), direct)
         optimizer.apply(backend.own_share(gradients), own)
         return logs

@@ -47,7 +47,7 @@ class FreshFakes(GAN):
     def move(self, player, loss, fakes, real, condition):
         if player == "generator":
             latents = keras.random.normal((make.BATCH, make.LATENT_DIM), seed=7)
-            fakes = Fakes(self.generator, (), latents, condition, self.variables)
+            fakes = Fakes(self.generator, latents, condition, self.variables)
         return super().move(player, loss, fakes, real, condition)
 
 

@@ -86,6 +86,26 @@ def test_one_that_draws_numbers_is_refused(penalty):
         Lazy(penalty)
 
 
+@pytest.mark.parametrize("wrap", [Lazy, lambda p: penalties.Scheduled(p, lambda t: 1.0)])
+def test_what_adds_nothing_to_a_loss_is_refused(wrap):
+    with pytest.raises(ValueError, match="WeightClipping adds nothing.*compile by itself"):
+        wrap("weight_clipping")
+
+
+def test_they_look_at_a_gradient_if_the_penalty_does():
+    flat = penalties.Orthogonal()
+    assert Lazy("r1").of_gradient and penalties.Scheduled("r2", float).of_gradient
+    assert not Lazy(flat).of_gradient and not penalties.Scheduled(flat, float).of_gradient
+
+
+def test_one_of_the_generator_is_lazy_too():
+    generator, _ = players()
+    plain, lazy = penalties.Orthogonal(1.0), Lazy(penalties.Orthogonal(1.0), 2)
+    found = [array(lazy(generator)) for _ in range(3)]
+    once = array(plain(generator))
+    np.testing.assert_allclose(found, [2 * once, 0, 2 * once], rtol=1e-5)
+
+
 @pytest.mark.parametrize("every", [0, 1.5, "4"])
 def test_every_counts_rounds(every):
     for kind in (Lazy, PathLength):
@@ -175,7 +195,24 @@ def test_it_moves_the_generator_when_due():
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+def test_another_generator_is_refused():
+    size = {"base": 64, "widest": 8, "layers": 1}
+    with_classes = models.stylegan2.generator((8, 8, 1), 4, classes=3, **size)
+    for generator in (models.mlp.generator((2,), 3, (8,)), with_classes):
+        with pytest.raises(ValueError, match="PathLength asks.*leave the penalty out"):
+            PathLength()(generator)
+
+
 # -------------------------------------------------------------------------------- kept with a GAN
+
+
+@pytest.mark.slow
+def test_it_is_taken_once_a_round():
+    path = PathLength(batch_size=4, every=3)
+    gan = game(n_critic=2, generator_penalties=[path])
+    fit(gan, 4)  # batches of 8 are parts of 4
+    assert int(array(path.rounds)) == 4
+    assert int(array(gan.penalties[0].rounds)) == 8
 
 
 @pytest.mark.slow

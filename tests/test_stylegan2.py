@@ -80,6 +80,13 @@ def test_classes_are_not_mixed():
 
 
 @once
+def test_a_base_that_leaves_no_channel_is_refused():
+    for network in (stylegan2.generator, stylegan2.discriminator):
+        with pytest.raises(ValueError, match="base is 31, but a map of 32 pixels"):
+            network((32, 40, 1), base=31)
+
+
+@once
 def test_both_networks_are_models_of_their_own():
     generator, _ = small()
     z = numbers(3, 6)

@@ -1,7 +1,5 @@
 """What both players learn from in a round: fakes, for which the generator runs forward once."""
 
-from collections.abc import Callable, Sequence
-
 import keras
 from keras import ops
 
@@ -18,28 +16,25 @@ class Fakes:
     `made`, which `GAN.move` finds, and from there to the weights, which is `pull`.
 
     Args:
-        penalties: functions of the generator to a scalar.
         latents, condition: a batch of each; None of what the generator does not take.
         state: every Keras variable that may be read or assigned.
 
     Attributes:
         images: float32 (B, ...), constants.
-        made: a list, the same images and the values of the penalties.
-        pull: function of the gradients for `made`, a list, to those for the generator's weights.
+        made: the same images.
+        pull: function of the gradient for `made` to those for the generator's weights, a list.
     """
 
     def __init__(
         self,
         generator: keras.Model,
-        penalties: Sequence[Callable],
         latents: Tensor | None,
         condition: Tensor | None,
         state: list[keras.Variable],
     ) -> None:
         def make():
-            images = ops.cast(made_of(generator, latents, condition, training=True), "float32")
-            return [images, *(penalty(generator) for penalty in penalties)], None
+            return ops.cast(made_of(generator, latents, condition, training=True), "float32"), None
 
         self.variables = generator.trainable_variables
         self.made, _, self.pull = backend.pullback(make, self.variables, state)
-        self.images = ops.stop_gradient(self.made[0])
+        self.images = ops.stop_gradient(self.made)

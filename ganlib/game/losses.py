@@ -15,11 +15,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from ganlib.game.names import known
+from ganlib.game.names import Rule, known
 from ganlib.types import Tensor
 
 
-class Loss:
+class Loss(Rule):
     """Two pure functions: `discriminator(real_logits, fake_logits)` and `generator(fake_logits)`.
 
     A subclass keeps its arguments as attributes of the same name: a saved GAN rebuilds it so. If
@@ -31,13 +31,6 @@ class Loss:
 
     paired = False
     boundary: float | None = None
-
-    def get_config(self) -> dict[str, Any]:
-        return vars(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Loss":
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="ganlib")

@@ -22,7 +22,7 @@ import keras
 from keras import ops
 
 from ganlib import backend
-from ganlib.game.names import known
+from ganlib.game.names import Rule, known
 from ganlib.internals import sublayers
 from ganlib.models import layers
 from ganlib.types import Tensor
@@ -40,17 +40,10 @@ def gradient_norms(discriminator: Callable, images: Tensor) -> Tensor:
     return ops.sqrt(squared_gradient_norms(discriminator, images) + 1e-12)
 
 
-class Penalty:
-    """What a saved GAN needs of its penalties. Each is weighted and keeps its arguments' names."""
+class Penalty(Rule):
+    """A rule that says whether it looks at a gradient: batch norm is then refused."""
 
-    of_gradient = True  # so that batch norm is refused
-
-    def get_config(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "seed_generator"}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Penalty":
-        return cls(**config)
+    of_gradient = True
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
@@ -225,25 +218,27 @@ class Lazy(Counted):
     """A penalty in every k-th update of the discriminator, k times as large: `Lazy("r1", 16)`.
 
     Args:
-        penalty: a name or an object of `ganlib.penalties` that draws no numbers: `R1` or `R2`.
+        penalty: a name or an object of `ganlib.penalties` that draws no numbers, as `R1` or `R2`;
+            or one of the generator's, `Orthogonal`.
         every: how many updates from one to the next, k.
 
     Raises:
-        ValueError: it draws numbers; `every` is no whole number from 1 on.
+        ValueError: it draws numbers, or is no penalty; `every` is no whole number from 1 on.
     """
 
     def __init__(self, penalty: str | Callable = "r1", every: int = 16) -> None:
         super().__init__(every)
-        self.penalty = get(penalty)
+        self.penalty = _of_loss(penalty)
+        self.of_gradient = getattr(self.penalty, "of_gradient", True)
         if hasattr(self.penalty, "seed_generator"):
             raise ValueError(
                 f"{type(self.penalty).__name__} draws numbers, which a penalty of some rounds only "
                 "cannot: take R1 or R2."
             )
 
-    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, player: Callable, *samples: Tensor) -> Tensor:
         def penalty():
-            return self.every * ops.cast(self.penalty(discriminator, real, fake), "float32")
+            return self.every * ops.cast(self.penalty(player, *samples), "float32")
 
         return self.when_due(penalty, ops.zeros(()))[1]
 
@@ -265,18 +260,22 @@ class Scheduled(Counted):
             `R1(weight=1.0)`.
         schedule: a function of the number of updates so far, an int32 scalar, to a factor, such as
             `keras.optimizers.schedules.CosineDecay(2.0, 10_000, alpha=0.1)`, from 2 to 0.2.
+
+    Raises:
+        ValueError: it is no penalty.
     """
 
     def __init__(self, penalty: str | Callable, schedule: Callable) -> None:
         super().__init__(every=1)
-        self.penalty, self.schedule = get(penalty), schedule
+        self.penalty, self.schedule = _of_loss(penalty), schedule
+        self.of_gradient = getattr(self.penalty, "of_gradient", True)
         if hasattr(self.penalty, "seed_generator"):  # where a GAN finds it
             self.seed_generator = self.penalty.seed_generator
 
-    def __call__(self, discriminator: Callable, real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(self, player: Callable, *samples: Tensor) -> Tensor:
         factor = ops.cast(self.schedule(ops.convert_to_tensor(self.rounds)), "float32")
         self.rounds.assign(self.rounds + 1)
-        return factor * ops.cast(self.penalty(discriminator, real, fake), "float32")
+        return factor * ops.cast(self.penalty(player, *samples), "float32")
 
     def get_config(self) -> dict[str, Any]:
         parts = {"penalty": self.penalty, "schedule": self.schedule}
@@ -302,6 +301,9 @@ class PathLength(Counted):
         every: it is taken in every so many rounds, and counts as often; theirs is 4.
         decay: what is left of the average after a new batch.
         seed: of the latents and of y.
+
+    Raises:
+        ValueError: `every` is no whole number from 1 on; in training, another generator.
     """
 
     of_gradient = False  # not the discriminator's
@@ -321,6 +323,12 @@ class PathLength(Counted):
         self.counts.append(self.average)
 
     def __call__(self, generator: keras.Model) -> Tensor:
+        parts = {"mapping", "mixing", "synthesis"} <= {layer.name for layer in generator.layers}
+        if not parts or len(generator.inputs) > 1:
+            raise ValueError(
+                "PathLength asks how an image changes with its style, for which the generator has "
+                "the layers of models.stylegan2.generator, and no classes: leave the penalty out."
+            )
         latent_dim, made = generator.input_shape[-1], generator.output_shape[1:]
         z = keras.random.normal((self.batch_size, latent_dim), seed=self.seed_generator)
         y = keras.random.normal((self.batch_size, *made), seed=self.seed_generator)
@@ -363,6 +371,17 @@ def get(penalty: str | Callable) -> Callable:
         raise ValueError(
             f"A penalty is a name ({', '.join(NAMES)}) or a function of "
             f"(discriminator, real, fake), not {penalty!r}."
+        )
+    return penalty
+
+
+def _of_loss(penalty):
+    """The penalty, which is to be weighted; ValueError if it is none but acts on weights."""
+    penalty = get(penalty)
+    if hasattr(penalty, "after_update"):
+        raise ValueError(
+            f"{type(penalty).__name__} adds nothing to a loss that could wait or be weighted: give "
+            "it to compile by itself."
         )
     return penalty
 

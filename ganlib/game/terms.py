@@ -18,22 +18,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from ganlib.game.names import Rule
 from ganlib.types import Tensor
 
 
-class Term:
-    """What a saved GAN needs of its terms: each is weighted and keeps its arguments' names."""
-
-    def get_config(self) -> dict[str, Any]:
-        return vars(self)
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Term":
-        return cls(**config)
-
-
 @keras.saving.register_keras_serializable(package="ganlib")
-class Reconstruction(Term):
+class Reconstruction(Rule):
     """`weight * E[|fake - real|^power]`: every fake has a right answer, the real sample of its
     condition (Isola et al. 2017, equation 3).
 
@@ -60,8 +50,34 @@ class Reconstruction(Term):
         return self.weight * ops.mean(ops.power(ops.abs(fake - real), self.power))
 
 
+class OfGenerator(Rule):
+    """A term that asks the generator, its own helper, for more than the fakes."""
+
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+
+    def __call__(
+        self,
+        fake: Tensor,
+        real: Tensor,
+        condition: Tensor,
+        generator: Callable | None = None,
+        *_: Any,
+    ) -> Tensor:
+        if generator is None:
+            raise ValueError(
+                f"{type(self).__name__} asks the generator for more than the fakes: let it be its "
+                "own helper, GAN(generator, discriminator, generator_helper=generator)."
+            )
+        return self.weight * self.asked(generator, fake, real, condition)
+
+    def asked(self, generator: Callable, fake: Tensor, real: Tensor, condition: Tensor) -> Tensor:
+        """The term without its weight, a scalar."""
+        raise NotImplementedError
+
+
 @keras.saving.register_keras_serializable(package="ganlib")
-class Cycle(Term):
+class Cycle(OfGenerator):
     """What was translated there and back is as it was (Zhu et al. 2017, equation 2).
 
     `weight / 2 * (E|back(there(a)) - a| + E|there(back(b)) - b|)`, for a generator that
@@ -74,22 +90,14 @@ class Cycle(Term):
     """
 
     def __init__(self, weight: float = 5.0) -> None:
-        self.weight = weight
+        super().__init__(weight)
 
-    def __call__(
-        self,
-        fake: Tensor,
-        real: Tensor,
-        condition: Tensor,
-        generator: Callable | None = None,
-        *_: Any,
-    ) -> Tensor:
-        returned = _asked(generator, "Cycle")(_swapped(fake))
-        return self.weight * ops.mean(ops.abs(_swapped(returned) - condition))
+    def asked(self, generator: Callable, fake: Tensor, real: Tensor, condition: Tensor) -> Tensor:
+        return ops.mean(ops.abs(_swapped(generator(_swapped(fake))) - condition))
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
-class Identity(Term):
+class Identity(OfGenerator):
     """What is on the right side already stays as it is (Zhu et al. 2017, section 5.2).
 
     `weight / 2 * (E|there(b) - b| + E|back(a) - a|)`, as for `Cycle`; the default weight is the
@@ -100,27 +108,10 @@ class Identity(Term):
     """
 
     def __init__(self, weight: float = 2.5) -> None:
-        self.weight = weight
+        super().__init__(weight)
 
-    def __call__(
-        self,
-        fake: Tensor,
-        real: Tensor,
-        condition: Tensor,
-        generator: Callable | None = None,
-        *_: Any,
-    ) -> Tensor:
-        kept = _asked(generator, "Identity")(real)
-        return self.weight * ops.mean(ops.abs(kept - real))
-
-
-def _asked(generator, name):
-    if generator is None:
-        raise ValueError(
-            f"{name} asks the generator for more than the fakes: let it be its own helper, "
-            "GAN(generator, discriminator, generator_helper=generator)."
-        )
-    return generator
+    def asked(self, generator: Callable, fake: Tensor, real: Tensor, condition: Tensor) -> Tensor:
+        return ops.mean(ops.abs(generator(real) - real))
 
 
 def _swapped(pair):

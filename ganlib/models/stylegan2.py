@@ -53,7 +53,8 @@ def generator(
             would be mixed as well.
 
     Raises:
-        ValueError: another size, or classes that would be mixed.
+        ValueError: another size; a base below the image's shorter side; or classes that would be
+            mixed.
     """
     if mixing and classes is not None:
         raise ValueError(
@@ -150,6 +151,11 @@ def discriminator(
 
 def _maps(image_shape, base, widest):
     """The size and the channels of each map, from the smallest on."""
+    if base < min(image_shape[:2]):
+        raise ValueError(
+            f"base is {base}, but a map of {min(image_shape[:2])} pixels has base // "
+            f"{min(image_shape[:2])} channels: choose at least as much, better a few hundred times."
+        )
     steps = doublings(image_shape[:2])
     sizes = [tuple(side >> (steps - i) for side in image_shape[:2]) for i in range(steps + 1)]
     return sizes, [min(base // min(size), widest) for size in sizes]
