@@ -53,9 +53,11 @@ def generator(
             would be mixed as well.
 
     Raises:
-        ValueError: another size; a base below the image's shorter side; or classes that would be
-            mixed.
+        ValueError: another size; a base below the image's shorter side; a share that is none; or
+            classes that would be mixed.
     """
+    if not 0 <= mixing <= 1:
+        raise ValueError(f"mixing is a share of the samples, from 0 to 1, not {mixing!r}.")
     if mixing and classes is not None:
         raise ValueError(
             "mixing gives a sample the style of another one, which may be of another class: leave "
@@ -172,7 +174,9 @@ def _active(x):
 
 def _unit(x):
     """Each vector with a mean square of 1."""
-    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-8)
+    squares = ops.square(ops.cast(x, "float32"))  # half precision has no 1e-8
+    scale = ops.rsqrt(ops.mean(squares, axis=-1, keepdims=True) + 1e-8)
+    return x * ops.cast(scale, x.dtype)
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
@@ -286,8 +290,10 @@ class ModulatedConv(keras_layers.Layer):
         else:
             y = ops.conv(x, self.kernel, padding="same")
         if self.demodulate:
-            squares = ops.matmul(ops.square(s), ops.sum(ops.square(self.kernel), axis=(0, 1)))
-            y = y * ops.rsqrt(squares + 1e-8)[:, None, None, :]
+            # In float32, since a sum over many channels would leave half precision's range.
+            s, kernel = ops.cast(s, "float32"), ops.cast(self.kernel, "float32")
+            squares = ops.matmul(ops.square(s), ops.sum(ops.square(kernel), axis=(0, 1)))
+            y = y * ops.cast(ops.rsqrt(squares + 1e-8), y.dtype)[:, None, None, :]
         else:
             y = y / (self.size**2 * x.shape[-1]) ** 0.5
         return y + self.bias
@@ -362,8 +368,9 @@ class Constant(keras_layers.Layer):
 class Mixing(keras_layers.Layer):
     """Styles (N, D) -> (N, number, D), one for each convolution: as often the same.
 
-    In training a share of the samples takes the next sample's from a random layer on, so that the
-    layers do not count on each other's styles (Karras et al. 2019, section 3.1).
+    In training a share of the samples takes the style of the one before in the batch from a random
+    layer on, so that the layers do not count on each other's styles (Karras et al. 2019, section
+    3.1; there another style is made for it).
     """
 
     def __init__(self, number: int, share: float = 0.0, **kwargs: Any) -> None:
