@@ -66,7 +66,8 @@ class Ruled(keras.Model):
             ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), one optimizer for
                 both, a sigmoid at the discriminator's end, terms that are no functions, a helper
                 without terms, a pool for a discriminator that takes a condition or has terms, or
-                on several devices, or `metrics`.
+                on several devices, an augmentation that follows signs which the loss gives no
+                meaning, or `metrics`.
         """
         _check_settings(kwargs, loss, self.discriminator)
         _check_numbers(n_critic, ema)
@@ -89,6 +90,7 @@ class Ruled(keras.Model):
         self.penalty_seeds = [seed for seed in seeds if seed is not None]
         self.penalty_counts = [count for part in parts for count in getattr(part, "counts", [])]
         self.augment = get_augment(augment)
+        _check_signs(self.augment, self.rules)
         if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
             self.augment.build(self.generator.output_shape)
         self.pool = get_pool(pool, self)
@@ -192,6 +194,16 @@ def _check_norms(penalties, discriminator):
         raise ValueError(
             "A gradient penalty needs a discriminator without batch norm: with it each logit "
             "depends on the whole batch, and the gradient at one image is not its own."
+        )
+
+
+def _check_signs(augment, rules):
+    """Raise ValueError if an augmentation follows signs of logits that say nothing."""
+    if hasattr(augment, "observe") and getattr(rules, "boundary", 0.0) != 0.0:
+        raise ValueError(
+            f"{type(augment).__name__} follows the sign of the logits of real images, which does "
+            f"not tell these from fakes with the loss {type(rules).__name__}: take one whose "
+            'boundary is 0, such as "non_saturating" or "hinge", or DiffAugment.'
         )
 
 

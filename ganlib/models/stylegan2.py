@@ -19,6 +19,7 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
+from ganlib import backend
 from ganlib.models.layers import MinibatchStdDev
 from ganlib.models.resampling import smoothed, smoothly_doubled
 from ganlib.models.sizes import doublings, nearest
@@ -330,10 +331,14 @@ class Noise(keras_layers.Layer):
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         if not training:
             return x + self.strength * self.map
-        shape = (*ops.shape(x)[:3], 1)
-        return x + self.strength * keras.random.normal(
-            shape, dtype=x.dtype, seed=self.seed_generator
+        n, height, width, _ = ops.shape(x)
+        drawn = backend.own_rows(
+            lambda n: keras.random.normal(
+                (n, height, width, 1), dtype=x.dtype, seed=self.seed_generator
+            ),
+            n,
         )
+        return x + self.strength * drawn
 
     def compute_output_shape(self, x_shape: Shape) -> Shape:
         """That of `x`."""
@@ -382,9 +387,12 @@ class Mixing(keras_layers.Layer):
         styles = ops.repeat(w[:, None], self.number, axis=1)
         if not training or not self.share:
             return styles
-        n, seed = ops.shape(w)[0], self.seed_generator
-        first = keras.random.randint((n, 1), 1, self.number, seed=seed)
-        mixed = keras.random.uniform((n, 1), seed=seed) < self.share
+        rows, seed = ops.shape(w)[0], self.seed_generator
+        first = backend.own_rows(
+            lambda n: keras.random.randint((n, 1), 1, self.number, seed=seed), rows
+        )
+        mixed = backend.own_rows(lambda n: keras.random.uniform((n, 1), seed=seed), rows)
+        mixed = mixed < self.share
         other = ops.logical_and(mixed, ops.arange(self.number)[None] >= first)
         return ops.where(other[..., None], ops.roll(styles, 1, axis=0), styles)
 
