@@ -92,7 +92,13 @@ def test_parts_keep_their_partners():
     assert [len(part) for part in both.split(0.3)] == [14, 6]
     alone = both.unpaired()
     assert not alone.matched and len(alone) == 10
+    assert not any(part.matched for part in (alone.take(3), *alone.split(0.5), alone.subset([1])))
+    odd = both.take(5).unpaired()
+    assert [len(side) for side in (odd.sources, odd.targets)] == [3, 2] and len(odd) == 2
     assert not set(alone.sources.images.ravel()) & set(alone.targets.images.ravel())
+    sides = (numbered(20), numbered(21).subset(np.arange(20) + 1))
+    known = {pairs.Pairs(*pair).batches(5).of for pair in (sides, sides[::-1], 2 * sides[:1])}
+    assert len(known) == 3, "a training that resumes would not know other pairs"
     assert str(both) == "'numbered' (20 images) -> 'numbered' (20 images)"
 
 
@@ -236,9 +242,13 @@ def test_holes_say_where_they_are():
 
 def test_noise_has_its_deviation():
     grey = data.Dataset("grey", np.full((50, 16, 16, 1), 128, np.uint8))
-    noisy = pairs.degraded(grey, functools.partial(pairs.noisy, deviation=20.0)).sources.images
-    assert noisy.std() == pytest.approx(20, rel=0.03) and abs(noisy.mean() - 128) < 1
-    assert (pairs.degraded(grey, pairs.noisy, seed=1).sources.images != noisy).any()
+    how = functools.partial(pairs.noisy, deviation=20.0)
+    noisy, again, other = (pairs.degraded(grey, how, seed=s).sources.images for s in (0, 0, 1))
+    assert noisy.std() == pytest.approx(20, rel=0.03) and abs(noisy.mean() - 128) < 0.3
+    assert (noisy == again).all() and (noisy != other).any()
+    for value in (0, 255):  # clipped, and not beginning anew
+        end = pairs.noisy(np.full((1, 8, 8, 1), value, np.uint8), np.random.default_rng(0))
+        assert abs(end.astype(float) - value).max() < 200 and (end == value).mean() > 0.4
 
 
 def test_an_outline_is_bright_at_the_edges_alone():
@@ -286,8 +296,19 @@ def test_files_of_the_same_name_are_pairs(tmp_path):
     assert numbers(target) == numbers(source)
     smaller = pairs.of_folders(str(sketches), str(photographs), size=8)
     assert smaller.sources.image_shape == (8, 8, 1)
+    write(photographs, names, (6, 8), colour=True, ending=".bmp")
+    assert pairs.of_folders(sketches, photographs).sources.image_shape == (6, 8, 1)
     in_classes = [write(tmp_path / side, ["a/1", "a/2", "b/1"]) for side in ("one", "two")]
     assert pairs.of_folders(*in_classes).targets.class_names == ("a", "b")
+
+
+def test_files_that_their_endings_put_in_another_order_are_pairs(tmp_path):
+    names = ["a", "a.b", "a.d", "a.x"]
+    sides = [write(tmp_path / ending, names, ending=ending) for ending in (".bmp", ".png")]
+    both = pairs.of_folders(*sides)
+    paths = [side.images.paths for side in (both.sources, both.targets)]
+    assert [path[-5:-4] for path in paths[0]] == [path[-5:-4] for path in paths[1]]
+    np.testing.assert_array_equal(both.sources.images[:], both.targets.images[:])
 
 
 def test_a_folder_is_degraded_as_it_is_read(tmp_path):
@@ -312,14 +333,14 @@ def test_a_folder_is_degraded_as_it_is_read(tmp_path):
 
 def test_images_of_one_name_in_two_classes_lose_different_things(tmp_path):
     write(tmp_path / "images", ["a/1", "a/2", "b/1", "b/2"])
-    both = pairs.degraded(data.load(tmp_path / "images"), pairs.noisy)
+    both = pairs.degraded(data.load(tmp_path / "images"), pairs.holes)
     whole = both.sources.images[:]
-    assert len({image.tobytes() for image in whole}) == 4
+    assert len({image[..., 1].tobytes() for image in whole}) == 4
     for label in (0, 1):
         rows = both.sources.labels == label
         np.testing.assert_array_equal(both.subset(rows).sources.images[:], whole[rows])
     (tmp_path / "images").rename(tmp_path / "moved")
-    again = pairs.degraded(data.load(tmp_path / "moved"), pairs.noisy).sources.images[:]
+    again = pairs.degraded(data.load(tmp_path / "moved"), pairs.holes).sources.images[:]
     np.testing.assert_array_equal(again, whole)
 
 
