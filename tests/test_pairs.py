@@ -259,6 +259,7 @@ def test_an_outline_is_bright_at_the_edges_alone():
     expected[2:7, 3:6] = expected[3:6, 2:7] = True
     expected[4, 4] = False
     np.testing.assert_array_equal(edges, np.where(expected, 200, 0))
+    assert (pairs.outline(np.full((1, 5, 7, 1), 200, np.uint8)) == 0).all(), "a border is no edge"
 
 
 def test_photographs_are_cut_without_overlap():
