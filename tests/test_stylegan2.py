@@ -277,6 +277,17 @@ def test_a_mapping_network_is_two_layers_of_unit_vectors():
     np.testing.assert_allclose(found, x, atol=1e-5)
 
 
+def test_short_latents_are_as_different_as_long_ones():
+    keras.utils.set_random_seed(0)
+    model = stylegan2.mapping(32, 32, 2)
+    z = numbers(500, 32)
+    styles, again = (array(model(x)) for x in (z, 0.01 * z))
+    np.testing.assert_allclose(styles, again, atol=1e-2)
+    within = np.random.default_rng(1).uniform(-0.1, 0.1, (500, 32)).astype("float32")
+    spread, of_truncated = (x.std(axis=0).mean() for x in (styles, array(model(within))))
+    assert of_truncated == pytest.approx(spread, rel=0.05)
+
+
 @once
 def test_an_image_is_the_sum_of_what_all_maps_add():
     model, w = shaken(stylegan2.synthesis((16, 24, 2), 5, **SMALL)), numbers(2, 6, 5)

@@ -10,6 +10,9 @@ the sum of what the maps of all sizes add to it.
 Weights start at a variance of 1 and are divided, where they are used, by the square root of how
 many numbers a sum has ("equalised learning rate"): Adam's steps then count alike in every layer.
 
+Of the latents only the direction counts. `GAN.sample(truncation=...)`, which makes them short,
+therefore makes no images that are more alike; the authors draw styles towards their mean instead.
+
 The images have the sizes that `dcgan` makes, square or not: `nearest` is the same.
 """
 
