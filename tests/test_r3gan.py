@@ -98,6 +98,15 @@ def test_a_deep_network_begins_at_unit_variance():
         assert np.mean(out**2) * depth == pytest.approx(1.0, rel=0.25)
 
 
+def test_a_block_begins_by_the_rule_of_its_leaky_relu():
+    keras.utils.set_random_seed(0)
+    x = keras.Input((4, 4, 128))
+    block = keras.Model(x, r3gan.block(x, groups=2, depth=16))
+    kernels = [array(weight) for weight in block.weights if len(weight.shape) == 4]
+    for kernel, count in zip(kernels[:2], (128, 9 * 128), strict=True):
+        assert kernel.std() == pytest.approx((2 / 1.04 / count) ** 0.5 / 2, rel=0.01)
+
+
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_groups_are_separate_convolutions(groups):
     layer = r3gan.GroupedConv2D(8, 3, padding="same", groups=groups)
