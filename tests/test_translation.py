@@ -169,8 +169,8 @@ def test_a_judge_of_patches_written_out():
 def test_kernels_start_small_and_three_maps_lack_numbers():
     keras.utils.set_random_seed(0)
     shape = 32, 32, 3
-    makers = translation.unet, translation.residual, translation.patch
-    networks = [make(shape, width=8) for make in makers]
+    networks = [translation.unet(shape, width=8), translation.patch(shape, width=8)]
+    networks += [translation.residual(shape, width=8, blocks=1)]
     for layer in (layer for network in networks for layer in network.layers):
         if hasattr(layer, "kernel"):
             assert array(layer.kernel).std() == pytest.approx(0.02, rel=0.2)
