@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ganlib import GAN
+from ganlib import GAN, backend
 from ganlib.models import stylegan2
 
 once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same everywhere")
@@ -220,6 +220,28 @@ def test_mixing_takes_another_samples_style_from_some_layer_on():
     assert changed.mean() == pytest.approx(0.7, abs=0.08)
     first = own[changed].sum(axis=1)
     assert np.bincount(first, minlength=5)[1:].min() > 40  # each of the four places
+
+
+@once
+def test_two_devices_draw_what_one_would(monkeypatch):
+    noise, mixing, zeros = stylegan2.Noise(), stylegan2.Mixing(5, share=0.5), np.zeros((8, 4, 3, 2))
+    noise.build(zeros.shape)
+    noise.strength.assign(1.0)
+    w = numbers(8, 3)
+
+    def drawn(rows):
+        for layer in (noise, mixing):
+            layer.seed_generator.state.assign([7, 0])
+        own = array(mixing(w[rows], training=True)) == w[rows][:, None]
+        return array(noise(zeros[rows], training=True)), own.all(axis=-1)
+
+    whole = drawn(slice(0, 8))
+    halves = []
+    for index in (0, 1):
+        monkeypatch.setattr(backend, "_replica", lambda index=index: (2, index))
+        halves.append(drawn(slice(4 * index, 4 * index + 4)))
+    for one, parts in zip(whole, zip(*halves, strict=True), strict=True):
+        np.testing.assert_array_equal(one, np.concatenate(parts))
 
 
 # ---------------------------------------------------- the networks, written out with NumPy
