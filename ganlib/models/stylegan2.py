@@ -334,13 +334,9 @@ class Noise(keras_layers.Layer):
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         if not training:
             return x + self.strength * self.map
-        n, height, width, _ = ops.shape(x)
-        drawn = backend.own_rows(
-            lambda n: keras.random.normal(
-                (n, height, width, 1), dtype=x.dtype, seed=self.seed_generator
-            ),
-            n,
-        )
+        n, *sides, _ = ops.shape(x)
+        options = {"dtype": x.dtype, "seed": self.seed_generator}
+        drawn = backend.own_rows(lambda n: keras.random.normal((n, *sides, 1), **options), n)
         return x + self.strength * drawn
 
     def compute_output_shape(self, x_shape: Shape) -> Shape:
@@ -390,12 +386,9 @@ class Mixing(keras_layers.Layer):
         styles = ops.repeat(w[:, None], self.number, axis=1)
         if not training or not self.share:
             return styles
-        rows, seed = ops.shape(w)[0], self.seed_generator
-        first = backend.own_rows(
-            lambda n: keras.random.randint((n, 1), 1, self.number, seed=seed), rows
-        )
-        mixed = backend.own_rows(lambda n: keras.random.uniform((n, 1), seed=seed), rows)
-        mixed = mixed < self.share
+        n, seed, random = ops.shape(w)[0], self.seed_generator, keras.random
+        first = backend.own_rows(lambda n: random.randint((n, 1), 1, self.number, seed=seed), n)
+        mixed = backend.own_rows(lambda n: random.uniform((n, 1), seed=seed), n) < self.share
         other = ops.logical_and(mixed, ops.arange(self.number)[None] >= first)
         return ops.where(other[..., None], ops.roll(styles, 1, axis=0), styles)
 
