@@ -231,9 +231,8 @@ def test_penalties_see_the_changed_images():
     made, judge = players()
     gan = GAN(made, judge)
     gan.compile(penalties=[spy], augment=lambda images: 0.5 * images + 0.25)
-    gan.discriminator_loss(
-        [ops.convert_to_tensor(pixels(4))], ops.convert_to_tensor(pixels(4)), None
-    )
+    images = ops.convert_to_tensor(pixels(4))
+    gan.discriminator_loss(images, images, None)
     np.testing.assert_allclose(array(given["real"]), 0.5 * pixels(4) + 0.25, rtol=1e-6)
 
 
@@ -386,7 +385,7 @@ def test_it_follows_the_real_images():
     gan.compile("hinge", augment=augment.AdaptiveAugment("noise", target=0.0, images=100))
     bright = ops.ones((10, 8, 8, 1))
     for real, end in ((bright, 0.1), (bright, 0.2), (-bright, 0.1)):
-        gan.discriminator_loss([-real], real, None)
+        gan.discriminator_loss(-real, real, None)
         assert float(array(gan.augment.probability)) == pytest.approx(end)
 
 

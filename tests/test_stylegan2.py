@@ -374,7 +374,8 @@ def test_what_is_learnt_starts_as_a_standard_normal():
     model = stylegan2.synthesis((16, 16, 1), 64, base=512, widest=64)
     starts = [model.get_layer("constant").map]
     starts += [layer.kernel for layer in of_kind(model, stylegan2.ModulatedConv)]
-    for start in starts:
+    assert len(starts) == 9
+    for start in (start for start in starts if math.prod(start.shape) > 500):  # else by chance
         assert array(start).std() == pytest.approx(1.0, rel=0.15)
 
 
