@@ -354,6 +354,11 @@ def test_a_sign_counts_as_one_and_a_mean_at_the_target_moves_nothing():
         assert float(array(layer.probability)) == pytest.approx(end)
 
 
+def test_it_is_by_default_the_papers():
+    layer = augment.AdaptiveAugment()
+    assert (layer.target, layer.images) == (0.6, 500_000)
+
+
 def test_an_image_counts_once_however_many_logits_it_has():
     layer = adaptive(0.0, images=100)
     layer.observe(ops.convert_to_tensor(np.ones((4, 5, 5, 1), "float32")))

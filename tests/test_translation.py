@@ -238,6 +238,7 @@ def test_reconstruction_is_a_mean_of_distances():
         term = terms.Reconstruction(3.0, power)
         expected = 3 * np.mean(np.abs(fake.astype("float64") - real) ** power)
         assert array(term(fake, real, None)) == pytest.approx(expected, rel=1e-5)
+    assert terms.Reconstruction().weight == 100  # pix2pix's
     with pytest.raises(ValueError, match="power is at least 1, not 0.5"):
         terms.Reconstruction(power=0.5)
 
