@@ -92,6 +92,13 @@ def test_what_adds_nothing_to_a_loss_is_refused(wrap):
         wrap("weight_clipping")
 
 
+def test_what_counts_rounds_is_not_counted_again():
+    for wrap in (Lazy, lambda p: penalties.Scheduled(p, lambda t: 1.0)):
+        for counted in (Lazy("r1"), PathLength(), penalties.Scheduled("r1", lambda t: 1.0)):
+            with pytest.raises(ValueError, match="counts rounds already"):
+                wrap(counted)
+
+
 def test_they_look_at_a_gradient_if_the_penalty_does():
     flat = penalties.Orthogonal()
     assert Lazy("r1").of_gradient and penalties.Scheduled("r2", float).of_gradient

@@ -64,10 +64,10 @@ class Ruled(keras.Model):
 
         Raises:
             ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), one optimizer for
-                both, a sigmoid at the discriminator's end, terms that are no functions, a helper
-                without terms, a pool for a discriminator that takes a condition or has terms, or
-                on several devices, an augmentation that follows signs which the loss gives no
-                meaning, or `metrics`.
+                both, a sigmoid at the discriminator's end, terms that are no functions, or that ask
+                a generator which is not its own helper, a helper without terms, a pool for a
+                discriminator that takes a condition or has terms, or on several devices, an
+                augmentation that follows signs which the loss gives no meaning, or `metrics`.
         """
         _check_settings(kwargs, loss, self.discriminator)
         _check_numbers(n_critic, ema)
@@ -84,6 +84,7 @@ class Ruled(keras.Model):
             discriminator_terms, "discriminator", self.discriminator_helper
         )
         terms = [*self.generator_terms.values(), *self.discriminator_terms.values()]
+        _check_asked(terms, self.generator_helper)
         # Held where Keras finds them: their state is part of the model's.
         parts = [*self.penalties, *self.generator_penalties, *terms]
         seeds = [getattr(part, "seed_generator", None) for part in parts]
@@ -224,6 +225,16 @@ def _terms(terms, player, helper):
             f"The {player}'s helper would learn nothing: give it a loss by {player}_terms."
         )
     return dict(terms)
+
+
+def _check_asked(terms, helper):
+    """Raise ValueError if a term asks the generator for more, and it does not help itself."""
+    asking = [type(term).__name__ for term in terms if getattr(term, "asks_generator", False)]
+    if asking and helper is None:
+        raise ValueError(
+            f"{asking[0]} asks the generator for more than the fakes: let it be its own helper, "
+            "GAN(generator, discriminator, generator_helper=generator)."
+        )
 
 
 def _copy(generator):
