@@ -5,8 +5,8 @@ things of it that Keras does not offer in common:
 
 - `pullback`, `input_gradient`: derivatives with respect to variables and to images;
 - `train_step`: JAX wants a pure function of the whole state, the others a method that changes it;
-- `own_rows`, `own_share`: under `tf.distribute` every replica runs the round on its part of the
-  batch, and optimizers add up their gradients; on JAX one program sees the whole batch.
+- `own_rows`, `own_share`, `of_all_rows`: under `tf.distribute` every replica runs the round on its
+  part of the batch, and optimizers add up their gradients; on JAX one program sees the whole batch.
 
 The second half of the file serves what goes on around the rounds: `fit`, checkpoints, `health`.
 """
@@ -195,6 +195,15 @@ def own_share(gradients: list) -> list:
     if replicas == 1:
         return gradients
     return [None if g is None else g / replicas for g in gradients]
+
+
+def of_all_rows(n: Any, mean: Tensor) -> tuple[Any, Tensor]:
+    """How many rows the whole batch has, and the mean over them, of a replica's `n` and theirs."""
+    replicas, _ = _replica()
+    if replicas == 1:
+        return n, mean
+    context = tf.distribute.get_replica_context()
+    return n * replicas, context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
 # --- Around the rounds ------------------------------------------------------------------------

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from keras import ops
 from scipy import ndimage
+from test_backends import run
 
-from ganlib import GAN, augment, backend, models
+from ganlib import GAN, augment, backend, losses, models
 
 N, H, W, C = 6, 12, 16, 3
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (N, H, W, C)).astype("float32")
@@ -230,9 +231,8 @@ def test_penalties_see_the_changed_images():
     made, judge = players()
     gan = GAN(made, judge)
     gan.compile(penalties=[spy], augment=lambda images: 0.5 * images + 0.25)
-    gan.discriminator_loss(
-        [ops.convert_to_tensor(pixels(4))], ops.convert_to_tensor(pixels(4)), None
-    )
+    images = ops.convert_to_tensor(pixels(4))
+    gan.discriminator_loss(images, images, None)
     np.testing.assert_allclose(array(given["real"]), 0.5 * pixels(4) + 0.25, rtol=1e-6)
 
 
@@ -347,6 +347,18 @@ def test_the_probability_follows_the_signs():
         assert float(array(layer.probability)) == end
 
 
+def test_a_sign_counts_as_one_and_a_mean_at_the_target_moves_nothing():
+    layer = adaptive(0.5, target=0.5, images=100)
+    for logits, end in (([9, 9, 9, -1], 0.5), ([1, 1, 1, -9], 0.5), ([99, 99, -1, -1], 0.46)):
+        layer.observe(ops.convert_to_tensor(np.float32(logits)[:, None]))
+        assert float(array(layer.probability)) == pytest.approx(end)
+
+
+def test_it_is_by_default_the_papers():
+    layer = augment.AdaptiveAugment()
+    assert (layer.target, layer.images) == (0.6, 500_000)
+
+
 def test_an_image_counts_once_however_many_logits_it_has():
     layer = adaptive(0.0, images=100)
     layer.observe(ops.convert_to_tensor(np.ones((4, 5, 5, 1), "float32")))
@@ -365,6 +377,59 @@ def test_a_training_moves_it_and_a_file_keeps_it(tmp_path):
     again = keras.saving.load_model(tmp_path / "gan.keras").augment
     assert float(array(again.probability)) == risen
     assert (again.policy, again.target, again.images) == ("translation", -0.9, 64)
+
+
+def test_it_follows_the_real_images():
+    """A discriminator that knows the real ones by their brightness."""
+    made, judge = players()
+    judge = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(1, name="logit")]
+    )
+    judge.get_layer("logit").kernel.assign(np.ones((64, 1)))
+    gan = GAN(made, judge)
+    gan.compile("hinge", augment=augment.AdaptiveAugment("noise", target=0.0, images=100))
+    bright = ops.ones((10, 8, 8, 1))
+    for real, end in ((bright, 0.1), (bright, 0.2), (-bright, 0.1)):
+        gan.discriminator_loss(-real, real, None)
+        assert float(array(gan.augment.probability)) == pytest.approx(end)
+
+
+TWO = """
+import keras, numpy as np
+import tensorflow as tf
+from ganlib import augment
+
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    layer = augment.AdaptiveAugment("noise", target=0.2, images=100)
+    layer.build((None, 8, 8, 1))
+for right in (4, 3):  # of 4 on one device, and of its 4 the other has 2: together 0.5, then 0.25
+    shares = iter([right, 2])
+    logits = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(np.where(np.arange(4) < next(shares), 1.0, -1.0), "float32")
+    )
+    tf.function(strategy.run)(layer.observe, (logits,))
+found = [float(x) for x in layer.probability.value.values]
+np.testing.assert_allclose(found, [0.16, 0.16], atol=1e-6)
+print("the same")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="it is TensorFlow's")
+def test_of_two_devices_all_images_count():
+    assert "the same" in run("tensorflow", "-c", TWO)
+
+
+def test_signs_that_say_nothing():
+    for loss in ("wasserstein", "relativistic", "least_squares"):
+        with pytest.raises(ValueError, match="follows the sign of the logits of real images, wh"):
+            GAN(*players()).compile(loss, augment=augment.AdaptiveAugment())
+        GAN(*players()).compile(loss, augment="color")
+    for loss in ("hinge", "minimax", losses.LeastSquares(-1.0, 1.0, 0.0)):
+        GAN(*players()).compile(loss, augment=augment.AdaptiveAugment())
 
 
 @pytest.mark.parametrize("wrong", [{"target": 1.0}, {"target": -2}, {"images": 0}])

@@ -92,6 +92,13 @@ def test_what_adds_nothing_to_a_loss_is_refused(wrap):
         wrap("weight_clipping")
 
 
+def test_what_counts_rounds_is_not_counted_again():
+    for wrap in (Lazy, lambda p: penalties.Scheduled(p, lambda t: 1.0)):
+        for counted in (Lazy("r1"), PathLength(), penalties.Scheduled("r1", lambda t: 1.0)):
+            with pytest.raises(ValueError, match="counts rounds already"):
+                wrap(counted)
+
+
 def test_they_look_at_a_gradient_if_the_penalty_does():
     flat = penalties.Orthogonal()
     assert Lazy("r1").of_gradient and penalties.Scheduled("r2", float).of_gradient
@@ -165,6 +172,38 @@ def test_a_linear_generator_has_the_lengths_of_its_matrix():
     lengths = np.linalg.norm(y @ matrix, axis=1)
     assert float(penalty.average) == pytest.approx(lengths.mean(), rel=0.02)
     assert value == pytest.approx(2 * lengths.var(), rel=0.1)
+
+
+def test_of_many_styles_and_channels_it_is_the_root_mean_square_a_pixel():
+    """An image (3, 4, 2) that is linear in two styles; 12 pixels, of 24 numbers."""
+    matrices = numbers(2, 24, 5)
+    w = keras.Input((2, 5))
+    parts = [layers.Dense(24, use_bias=False) for _ in "12"]
+    made = layers.Add()([part(w[:, i]) for i, part in enumerate(parts)])
+    draw = keras.Model(w, layers.Reshape((3, 4, 2))(made), name="synthesis")
+    for part, matrix in zip(parts, matrices, strict=True):
+        part.kernel.assign(matrix.T)
+    mapping = keras.Sequential([keras.Input((5,)), layers.Identity()], name="mapping")
+    z = keras.Input((5,))
+    generator = keras.Model(z, draw(Mixing(2, name="mixing")(mapping(z))))
+    penalty = PathLength(weight=3.0, batch_size=4000, every=1, decay=0.0)
+    value = array(penalty(generator))
+    y = numbers(50_000, 24, seed=3) / 12**0.5
+    lengths = np.sqrt(np.mean([((y @ matrix) ** 2).sum(axis=1) for matrix in matrices], axis=0))
+    assert float(penalty.average) == pytest.approx(lengths.mean(), rel=0.02)
+    assert value == pytest.approx(3 * lengths.var(), rel=0.1)
+
+
+def test_it_counts_as_often_as_it_waits():
+    """And by default as the authors' does."""
+    generator = linear(np.eye(6, dtype="float32"))
+    found = []
+    for every in (1, 5):
+        keras.utils.set_random_seed(0)
+        found.append(array(PathLength(batch_size=50, every=every, decay=0.0)(generator)))
+    assert found[1] == pytest.approx(5 * found[0], rel=1e-5)
+    default = PathLength()
+    assert (default.weight, default.every, default.decay) == (2.0, 4, 0.99)
 
 
 def test_the_average_length_follows_and_waits():

@@ -92,8 +92,32 @@ def test_parts_keep_their_partners():
     assert [len(part) for part in both.split(0.3)] == [14, 6]
     alone = both.unpaired()
     assert not alone.matched and len(alone) == 10
+    assert not any(part.matched for part in (alone.take(3), *alone.split(0.5), alone.subset([1])))
+    odd = both.take(5).unpaired()
+    assert [len(side) for side in (odd.sources, odd.targets)] == [3, 2] and len(odd) == 2
     assert not set(alone.sources.images.ravel()) & set(alone.targets.images.ravel())
+    sides = (numbered(20), numbered(21).subset(np.arange(20) + 1))
+    known = {pairs.Pairs(*pair).batches(5).of for pair in (sides, sides[::-1], 2 * sides[:1])}
+    assert len(known) == 3, "a training that resumes would not know other pairs"
     assert str(both) == "'numbered' (20 images) -> 'numbered' (20 images)"
+
+
+def test_no_order_is_that_of_another_purpose():
+    """The same seed for everything, and no split: as in a first experiment."""
+    both = pairs.Pairs(numbered(100), numbered(100), matched=False)
+    batches = both.batches(100)
+    epochs = [read(batches, 1)[0] for _ in range(4)]
+    targets, sources = ({tuple(numbers(epoch[i])) for epoch in epochs} for i in (0, 1))
+    assert len(targets | sources) == 8
+    drawn = pairs.coloured(data.load("digits").take(1000)).targets.batches(700, labels=True)
+    firsts = [np.mean(read(drawn, 1)[0][1] == 0) for _ in range(4)]
+    np.testing.assert_allclose(firsts, 0.7, atol=0.06)
+
+
+def test_what_a_permutation_is():
+    """Trainings that were written down are in this order."""
+    order = data.batches.permutation(10, 3, 2)
+    np.testing.assert_array_equal(order, np.random.default_rng([3, 2]).permutation(10))
 
 
 @pytest.mark.slow
@@ -218,9 +242,13 @@ def test_holes_say_where_they_are():
 
 def test_noise_has_its_deviation():
     grey = data.Dataset("grey", np.full((50, 16, 16, 1), 128, np.uint8))
-    noisy = pairs.degraded(grey, functools.partial(pairs.noisy, deviation=20.0)).sources.images
-    assert noisy.std() == pytest.approx(20, rel=0.03) and abs(noisy.mean() - 128) < 1
-    assert (pairs.degraded(grey, pairs.noisy, seed=1).sources.images != noisy).any()
+    how = functools.partial(pairs.noisy, deviation=20.0)
+    noisy, again, other = (pairs.degraded(grey, how, seed=s).sources.images for s in (0, 0, 1))
+    assert noisy.std() == pytest.approx(20, rel=0.03) and abs(noisy.mean() - 128) < 0.3
+    assert (noisy == again).all() and (noisy != other).any()
+    for value in (0, 255):  # clipped, and not beginning anew
+        end = pairs.noisy(np.full((1, 8, 8, 1), value, np.uint8), np.random.default_rng(0))
+        assert abs(end.astype(float) - value).max() < 200 and (end == value).mean() > 0.4
 
 
 def test_an_outline_is_bright_at_the_edges_alone():
@@ -231,6 +259,7 @@ def test_an_outline_is_bright_at_the_edges_alone():
     expected[2:7, 3:6] = expected[3:6, 2:7] = True
     expected[4, 4] = False
     np.testing.assert_array_equal(edges, np.where(expected, 200, 0))
+    assert (pairs.outline(np.full((1, 5, 7, 1), 200, np.uint8)) == 0).all(), "a border is no edge"
 
 
 def test_photographs_are_cut_without_overlap():
@@ -268,8 +297,19 @@ def test_files_of_the_same_name_are_pairs(tmp_path):
     assert numbers(target) == numbers(source)
     smaller = pairs.of_folders(str(sketches), str(photographs), size=8)
     assert smaller.sources.image_shape == (8, 8, 1)
+    write(photographs, names, (6, 8), colour=True, ending=".bmp")
+    assert pairs.of_folders(sketches, photographs).sources.image_shape == (6, 8, 1)
     in_classes = [write(tmp_path / side, ["a/1", "a/2", "b/1"]) for side in ("one", "two")]
     assert pairs.of_folders(*in_classes).targets.class_names == ("a", "b")
+
+
+def test_files_that_their_endings_put_in_another_order_are_pairs(tmp_path):
+    names = ["a", "a.b", "a.d", "a.x"]
+    sides = [write(tmp_path / ending, names, ending=ending) for ending in (".bmp", ".png")]
+    both = pairs.of_folders(*sides)
+    paths = [side.images.paths for side in (both.sources, both.targets)]
+    assert [path[-5:-4] for path in paths[0]] == [path[-5:-4] for path in paths[1]]
+    np.testing.assert_array_equal(both.sources.images[:], both.targets.images[:])
 
 
 def test_a_folder_is_degraded_as_it_is_read(tmp_path):
@@ -287,8 +327,22 @@ def test_a_folder_is_degraded_as_it_is_read(tmp_path):
     assert len({image[..., 3].tobytes() for image in once}) > 1, "each its own hole"
     np.testing.assert_array_equal(both.subset([3, 0]).sources.images[:], once[[3, 0]])
     assert both.sources.resize(8).image_shape == (8, 8, 4)
+    assert (pairs.degraded(folder, pairs.holes, seed=1).sources.images[:] != once).any()
     target, source = read(both.batches(5), 1)[0]
     assert target.shape == (5, 16, 16, 3) and source.shape == (5, 16, 16, 4)
+
+
+def test_images_of_one_name_in_two_classes_lose_different_things(tmp_path):
+    write(tmp_path / "images", ["a/1", "a/2", "b/1", "b/2"])
+    both = pairs.degraded(data.load(tmp_path / "images"), pairs.holes)
+    whole = both.sources.images[:]
+    assert len({image[..., 1].tobytes() for image in whole}) == 4
+    for label in (0, 1):
+        rows = both.sources.labels == label
+        np.testing.assert_array_equal(both.subset(rows).sources.images[:], whole[rows])
+    (tmp_path / "images").rename(tmp_path / "moved")
+    again = pairs.degraded(data.load(tmp_path / "moved"), pairs.holes).sources.images[:]
+    np.testing.assert_array_equal(again, whole)
 
 
 # ------------------------------------------------------------------- what goes wrong is said once
@@ -319,12 +373,32 @@ def test_degradations_that_do_not_fit():
         pairs.coloured(colour)
     with pytest.raises(ValueError, match="share is that of the first colour, from 0 to 1, not 2"):
         pairs.coloured(grey, share=2)
+    for colours in (((0, 0, 256), (0, 0, 0)), ((0, 0, -1), (0, 0, 0)), ((1, 2, 3),), (255, 0)):
+        with pytest.raises(ValueError, match="colours are two, each of red, green and blue"):
+            pairs.coloured(grey, colours=colours)
+    for factor in (0, -2, 2.0):
+        with pytest.raises(ValueError, match="factor is a whole number of pixels, at least 1"):
+            pairs.degraded(colour, functools.partial(pairs.smaller, factor=factor))
     with pytest.raises(ValueError, match="No typeface is called 'Comic'"):
         pairs.typefaces(3, target="Comic")
+    with pytest.raises(ValueError, match="target is a typeface, or several: DejaVuSans"):
+        pairs.typefaces(3, target=[])
+    with pytest.raises(ValueError, match="side is at least 1 pixel, not 0"):
+        pairs.typefaces(3, side=0)
+    with pytest.raises(ValueError, match="must be two pairs at least"):
+        pairs.Pairs(numbered(1), numbered(1)).unpaired()
     with pytest.raises(ValueError, match="typefaces needs n of at least 1, not 0"):
         pairs.typefaces(0)
-    with pytest.raises(ValueError, match="side is from 1 to 427 pixels, not 500"):
-        pairs.photographs(500)
+    for side in (0, 500):
+        with pytest.raises(ValueError, match=f"side is from 1 to 427 pixels, not {side}"):
+            pairs.photographs(side)
+
+
+def test_a_degradation_makes_images(tmp_path):
+    folder = data.load(write(tmp_path / "images", ["1", "2"]))
+    for how in (lambda x, rng: x / 255, lambda x, rng: x[..., 0], lambda x, rng: x[:0]):
+        with pytest.raises(ValueError, match=r"as many images as it is given, uint8 \(N, H, W"):
+            pairs.degraded(folder, how)
 
 
 def test_folders_whose_files_do_not_match(tmp_path):

@@ -93,6 +93,104 @@ def test_a_skip_carries_pixels_past_the_middle():
     assert (array(model(x)) != array(model(-x))).any()
 
 
+def drawn(model, deviation=0.4):
+    """Weights that are not what a network begins with, in pairs of a kernel and a bias."""
+    rng = np.random.default_rng(5)
+    for weight in model.weights:
+        weight.assign(rng.normal(0, deviation, weight.shape))
+    weights = iter([ops.convert_to_tensor(weight) for weight in model.weights])
+    return zip(weights, weights, strict=True)
+
+
+def normed(x):
+    mean, variance = ops.moments(x, (1, 2), keepdims=True)
+    return (x - mean) / ops.sqrt(variance + 1e-5)
+
+
+def leaky(x):
+    return ops.where(x > 0, x, 0.2 * x)
+
+
+def test_a_u_net_written_out():
+    model = translation.unet((16, 24, 2), 1, width=2, norm="instance", dropout=0)
+    weights, x = drawn(model), ops.convert_to_tensor(images(2, (16, 24, 2)))
+    expected, skips = x, []
+    for i in range(3):
+        (kernel, bias), taken = next(weights), expected if i == 0 else leaky(expected)
+        expected = ops.conv(taken, kernel, 2, "same") + bias
+        expected = normed(expected) if i == 1 else expected  # neither the first nor the smallest
+        skips.append(expected)
+    for i in (1, 0, None):
+        kernel, bias = next(weights)
+        expected = ops.conv_transpose(ops.relu(expected), kernel, 2, "same") + bias
+        if i is not None:
+            expected = ops.concatenate([normed(expected), skips[i]], -1)
+    np.testing.assert_allclose(array(model(x)), np.tanh(array(expected)), atol=1e-4)
+
+
+def test_a_residual_generator_written_out():
+    model = translation.residual((8, 12, 2), 1, width=2, blocks=2)
+    weights, x = drawn(model), ops.convert_to_tensor(images(2, (8, 12, 2)))
+
+    def mirrored(x, ring):
+        sides = ops.convert_to_tensor(
+            np.pad(array(x), [(0, 0), (ring, ring), (ring, ring), (0, 0)], "reflect")
+        )
+        kernel, bias = next(weights)
+        return ops.conv(ops.cast(sides, "float32"), kernel) + bias
+
+    expected = ops.relu(normed(mirrored(x, 3)))
+    for _ in range(2):
+        kernel, bias = next(weights)
+        expected = ops.relu(normed(ops.conv(expected, kernel, 2, "same") + bias))
+    for _ in range(2):
+        expected = expected + normed(mirrored(ops.relu(normed(mirrored(expected, 1))), 1))
+    for _ in range(2):
+        kernel, bias = next(weights)
+        expected = ops.relu(normed(ops.conv_transpose(expected, kernel, 2, "same") + bias))
+    expected = np.tanh(array(mirrored(expected, 3)))
+    np.testing.assert_allclose(array(model(x)), expected, atol=1e-3)
+
+
+def test_a_judge_of_patches_written_out():
+    model = translation.patch((16, 24, 1), (16, 24, 2), width=2, halvings=2, norm="instance")
+    weights = drawn(model)
+    x, sketch = images(2, (16, 24, 1)), images(2, (16, 24, 2))
+    expected = ops.convert_to_tensor(np.concatenate([x, sketch], axis=-1))
+    for i, stride in enumerate((2, 2, 1, 1)):
+        kernel, bias = next(weights)
+        ring = ops.pad(expected, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        expected = ops.conv(ring, kernel, stride) + bias
+        expected = normed(expected) if 0 < i < 3 else expected
+        expected = leaky(expected) if i < 3 else expected
+    np.testing.assert_allclose(array(model([x, sketch])), array(expected), rtol=1e-3, atol=1e-4)
+
+
+def test_kernels_start_small_and_three_maps_lack_numbers():
+    keras.utils.set_random_seed(0)
+    shape = 32, 32, 3
+    networks = [translation.unet(shape, width=8), translation.patch(shape, width=8)]
+    networks += [translation.residual(shape, width=8, blocks=1)]
+    for layer in (layer for network in networks for layer in network.layers):
+        if hasattr(layer, "kernel"):
+            assert array(layer.kernel).std() == pytest.approx(0.02, rel=0.2)
+    without = [
+        [
+            layer.output.shape[1]
+            for layer in translation.unet(shape, width=1, depth=d).layers
+            if isinstance(layer, layers.Dropout)
+        ]
+        for d in (2, 4, 5)
+    ]
+    assert without == [[16], [4, 8, 16], [2, 4, 8]]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3)])
+def test_a_patch_of_one_pixel_fits_into_every_image(size):
+    judge = translation.patch((*size, 1), [*size, 2], width=1, halvings=0)
+    assert judge.output_shape == (None, *size, 1)
+
+
 @pytest.mark.parametrize("halvings, field", [(0, 1), (1, 16), (2, 34), (3, 70)])
 def test_the_receptive_field_is_where_a_logit_has_a_gradient(halvings, field):
     keras.utils.set_random_seed(0)
@@ -140,6 +238,7 @@ def test_reconstruction_is_a_mean_of_distances():
         term = terms.Reconstruction(3.0, power)
         expected = 3 * np.mean(np.abs(fake.astype("float64") - real) ** power)
         assert array(term(fake, real, None)) == pytest.approx(expected, rel=1e-5)
+    assert terms.Reconstruction().weight == 100  # pix2pix's
     with pytest.raises(ValueError, match="power is at least 1, not 0.5"):
         terms.Reconstruction(power=0.5)
 
@@ -380,7 +479,9 @@ def test_sides_that_differ():
 def test_a_cycle_without_its_generator():
     for term in (terms.Cycle(), terms.Identity()):
         gan, *_ = cyclegan()
-        alone = GAN(gan.generator, gan.discriminator)
-        alone.compile(generator_terms={"term": term})
+        # The discriminator's helper is none of the generator's.
+        alone = GAN(gan.generator, gan.discriminator, discriminator_helper=gan.discriminator)
         with pytest.raises(ValueError, match=f"{type(term).__name__} asks the generator for more"):
-            alone.fit(*unpaired(), batch_size=4, verbose=0)
+            alone.compile(
+                generator_terms={"term": term}, discriminator_terms={"of": lambda *_: 0.0}
+            )

@@ -9,12 +9,14 @@ import keras
 import numpy as np
 
 
-def permutation(n: int, seed: int, epoch: int = 0) -> np.ndarray:
+def permutation(n: int, seed: int, epoch: int = 0, purpose: int = 0) -> np.ndarray:
     """The order of `n` images in one epoch, int64 (n,): a function of its arguments alone.
 
-    No state is carried from epoch to epoch, so a training can resume at any batch.
+    No state is carried from epoch to epoch, so a training can resume at any batch. Orders for
+    another purpose have nothing in common with these, whatever their epochs. (NumPy cuts large
+    seeds into words of 32 bits: a seed of 2**33 in epoch 0 would be that of 0 in epoch 2.)
     """
-    return np.random.default_rng([seed, epoch]).permutation(n)
+    return np.random.default_rng([seed, epoch, purpose]).permutation(n)
 
 
 def stream(chunk: Callable, finish: Callable, steps: int, repeat: bool, group: int) -> Any:

@@ -18,23 +18,33 @@ Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class Degraded(ImageFolder):
-    """What a function leaves of every image of a folder, each with numbers of its own."""
+    """What a function leaves of every image of a folder, each with numbers of its own.
 
-    def __init__(self, whole: ImageFolder, how: Degradation, seed: int) -> None:
+    They are those of the last `parts` of its path, wherever the folder is: of its name, and of the
+    class's before it where there are such, as both classes may have a "1.png".
+    """
+
+    def __init__(self, whole: ImageFolder, how: Degradation, seed: int, parts: int = 1) -> None:
         like = how(np.zeros((1, *whole.shape[1:]), np.uint8), np.random.default_rng(seed))
+        if like.dtype != np.uint8 or like.shape[:1] != (1,) or like.ndim != 4:
+            raise ValueError(
+                "A degradation makes as many images as it is given, uint8 (N, H, W, channels), not "
+                f"{like.dtype} of shape {like.shape} of one."
+            )
         super().__init__(whole.paths, like.shape[1:3], like.shape[3])
-        self.whole, self.how, self.seed = whole, how, seed
+        self.whole, self.how, self.seed, self.parts = whole, how, seed, parts
 
     def _open(self, path):
-        own = zlib.crc32(os.path.basename(path).encode("utf-8", "surrogateescape"))
+        name = "/".join(path.split(os.sep)[-self.parts :])
+        own = zlib.crc32(name.encode("utf-8", "surrogateescape"))
         image = self.whole._open(path)[None]
         return self.how(image, np.random.default_rng([self.seed, own]))[0]
 
     def subset(self, rows: np.ndarray) -> "Degraded":
-        return Degraded(self.whole.subset(rows), self.how, self.seed)
+        return Degraded(self.whole.subset(rows), self.how, self.seed, self.parts)
 
     def resize(self, size: tuple[int, int]) -> "Degraded":
-        return Degraded(self.whole.resize(size), self.how, self.seed)
+        return Degraded(self.whole.resize(size), self.how, self.seed, self.parts)
 
 
 def grey(images: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -54,6 +64,8 @@ def smaller(
     """Images with 1 / factor of their rows and columns, in the size that they had: every block of
     pixels has its mean."""
     n, height, width, channels = images.shape
+    if not (isinstance(factor, int) and factor >= 1):
+        raise ValueError(f"factor is a whole number of pixels, at least 1, not {factor!r}.")
     if height % factor or width % factor:
         raise ValueError(
             f"Blocks of {factor}x{factor} pixels do not fill an image of {height}x{width}: resize "

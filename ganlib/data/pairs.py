@@ -28,6 +28,8 @@ from ganlib.types import Size
 __all__ = ["coloured", "degraded", "grey", "holes", "noisy", "of_folders", "outline"]
 __all__ += ["photographs", "smaller", "typefaces"]
 
+_ORDER_OF_TARGETS, _COLOURS = 1, 2  # purposes of permutations, beside the order of images
+
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
@@ -86,7 +88,13 @@ class Pairs:
         return rest, held_out
 
     def unpaired(self) -> "Pairs":
-        """Every second source, and the targets of the others: no image has its partner here."""
+        """Every second source, and the targets of the others: no image has its partner here.
+
+        Raises:
+            ValueError: there are less than two.
+        """
+        if len(self) < 2:
+            raise ValueError(f"To take {self} apart there must be two pairs at least.")
         rows = np.arange(len(self))
         sides = self.sources.subset(rows[::2]), self.targets.subset(rows[1::2])
         return Pairs(*sides, matched=False)
@@ -122,10 +130,10 @@ class Pairs:
         steps = len(self) // batch_size
 
         def order(epoch):
-            seeds = seed, seed if self.matched else 2**32 + seed
+            purposes = 0, 0 if self.matched else _ORDER_OF_TARGETS
             rows = [
-                batches.permutation(len(side), own, epoch)[: steps * batch_size]
-                for side, own in zip(self._sides, seeds, strict=True)
+                batches.permutation(len(side), seed, epoch, purpose)[: steps * batch_size]
+                for side, purpose in zip(self._sides, purposes, strict=True)
             ]
             return np.stack(rows, axis=-1).reshape(steps, batch_size, 2)
 
@@ -165,7 +173,8 @@ def typefaces(
         side: of an image, in pixels.
 
     Raises:
-        ValueError: a typeface has another name, or there are less than one pair.
+        ValueError: a typeface has another name, or there is none; there are less than one pair, or
+            less than one pixel.
     """
     names = [target] if isinstance(target, str) else list(target)
     for name in (source, *names):
@@ -173,8 +182,12 @@ def typefaces(
             raise ValueError(
                 f"No typeface is called {name!r}: there are {', '.join(glyphs.TYPEFACES)}."
             )
+    if not names:
+        raise ValueError(f"target is a typeface, or several: {', '.join(glyphs.TYPEFACES)}.")
     if n < 1:
         raise ValueError(f"typefaces needs n of at least 1, not {n}.")
+    if side < 1:
+        raise ValueError(f"side is at least 1 pixel, not {side}.")
     rng = np.random.default_rng([seed, 0])
     labels = np.argsort(rng.random(n), kind="stable") % 10
     drawn = np.argsort(np.random.default_rng([seed, 1]).random(n), kind="stable") % len(names)
@@ -215,17 +228,23 @@ def coloured(
         colours: red, green and blue of `c1` and `c2`, 0 to 255; `targets.labels` are 0 and 1.
 
     Raises:
-        ValueError: the images have more channels, or a share is not between 0 and 1.
+        ValueError: the images have more channels, a share is not between 0 and 1, or the colours
+            are not two.
     """
     if dataset.image_shape[2] != 1:
         raise ValueError(f"{dataset} has colours already: load it with channels=1.")
     if not 0 <= share <= 1:
         raise ValueError(f"share is that of the first colour, from 0 to 1, not {share}.")
+    colours = np.asarray(colours)
+    if colours.shape != (2, 3) or (colours < 0).any() or (colours > 255).any():
+        raise ValueError(
+            f"colours are two, each of red, green and blue from 0 to 255, not {colours.tolist()}."
+        )
     n = len(dataset)
     which = np.ones(n, np.int64)
-    # Not the order in which `split` of the same seed takes images apart.
-    which[batches.permutation(n, 2**33 + seed)[: round(share * n)]] = 0
-    colour = np.asarray(colours, np.uint16)[which][:, None, None, :]
+    # Not the order in which `split` or `batches` of the same seed take the images.
+    which[batches.permutation(n, seed, purpose=_COLOURS)[: round(share * n)]] = 0
+    colour = colours.astype(np.uint16)[which][:, None, None, :]
     images = ((dataset.images[:] * colour + 127) // 255).astype(np.uint8)
     targets = Dataset(f"{dataset.name} in colour", images, which, ("first", "second"))
     return Pairs(dataset, targets)
@@ -242,10 +261,14 @@ def degraded(dataset: Dataset, how: Degradation, seed: int = 0) -> Pairs:
             is random, to images uint8 (N, H, W, channels), such as `grey`, or
             `functools.partial(smaller, factor=2)`.
         seed: of what is random.
+
+    Raises:
+        ValueError: the function does not make such images.
     """
     images = dataset.images
     if isinstance(images, ImageFolder):
-        return Pairs(replace(dataset, images=Degraded(images, how, seed)), dataset)
+        parts = 2 if dataset.class_names else 1  # of a path, which tell a file from the others
+        return Pairs(replace(dataset, images=Degraded(images, how, seed, parts)), dataset)
     return Pairs(replace(dataset, images=how(images, np.random.default_rng(seed))), dataset)
 
 
@@ -304,9 +327,9 @@ def photographs(side: int = 64) -> Dataset:
     pieces = []
     for name in ("china.jpg", "flower.jpg"):
         image = load_sample_image(name)
-        rows, columns = (length // side for length in image.shape[:2])
         if not 1 <= side <= min(image.shape[:2]):
             raise ValueError(f"side is from 1 to {min(image.shape[:2])} pixels, not {side}.")
+        rows, columns = (length // side for length in image.shape[:2])
         cut = image[: rows * side, : columns * side].reshape(rows, side, columns, side, 3)
         pieces.append(cut.swapaxes(1, 2).reshape(-1, side, side, 3))
     labels = np.repeat([0, 1], [len(part) for part in pieces]).astype(np.int64)

@@ -201,10 +201,12 @@ class AdaptiveAugment(DiffAugment):
 
     What tells of memorising is `r = E[sign l(x)]`, of the real images of an update: 0 for a
     discriminator that guesses, 1 for one that is always right. Where it is above the target the
-    probability rises by the number of these images over `images`, otherwise it falls as much.
-    It starts at 0, and is `gan.augment.probability`. With a probability below 1 even operations
-    whose end cannot be told from their beginning, such as turns by any angle, leave the generator a
-    way to the unchanged images.
+    probability rises by the number of these images over `images`, where it is below it falls as
+    much, between 0 and 1.
+    It starts at 0, and is `gan.augment.probability`. `compile` refuses it beside a loss in which
+    the sign of a logit does not tell real from fake, such as `losses.Relativistic`. With a
+    probability below 1 even operations whose end cannot be told from their beginning, such as turns
+    by any angle, leave the generator a way to the unchanged images.
 
     Args:
         policy, seed: as for `DiffAugment`.
@@ -250,9 +252,9 @@ class AdaptiveAugment(DiffAugment):
 
     def observe(self, real_logits: Tensor) -> None:
         """Let the probability follow the logits (N, ...) of real images, as the game calls it."""
-        signs = ops.sign(ops.reshape(real_logits, (-1,)))
-        step = ops.cast(ops.shape(real_logits)[0], "float32") / self.images
-        moved = self.probability + step * ops.sign(ops.mean(signs) - self.target)
+        n, right = backend.of_all_rows(ops.shape(real_logits)[0], ops.mean(ops.sign(real_logits)))
+        step = ops.cast(n, "float32") / self.images
+        moved = self.probability + step * ops.sign(right - self.target)
         self.probability.assign(ops.clip(moved, 0.0, 1.0))
 
     def get_config(self) -> dict[str, Any]:

@@ -291,9 +291,11 @@ class PathLength(Counted):
     """`weight * E[(|J(w)^T y| - a)^2]` for a generator of `models.stylegan2` without classes.
 
     `J(w)` is the image's derivative with respect to the style, y standard normal numbers, one a
-    pixel, over the square root of the number of pixels, and `a` the moving average of the lengths
-    `|J(w)^T y|` (Karras et al. 2020, equation 4). Where the generator takes a style for each
-    convolution, a length is the root mean square of theirs. For `compile(generator_penalties=...)`.
+    pixel and channel, over the square root of the number of pixels, and `a` the moving average of
+    the lengths `|J(w)^T y|` (Karras et al. 2020, equation 4). Where the generator takes a style for
+    each convolution, a length is the root mean square of theirs. The styles are not mixed, and no
+    gradient passes through the average, where in the authors' code it does. For
+    `compile(generator_penalties=...)`.
 
     Args:
         weight: 2 is the authors'.
@@ -337,7 +339,10 @@ class PathLength(Counted):
         def lengths():
             styles = generator.get_layer("mixing")(generator.get_layer("mapping")(z))
             draw = generator.get_layer("synthesis")
-            slopes = backend.input_gradient(lambda w: ops.sum(draw(w, training=False) * y), styles)
+            slopes = backend.input_gradient(
+                lambda w: ops.sum(ops.cast(draw(w, training=False), "float32") * y), styles
+            )
+            slopes = ops.cast(slopes, "float32")
             return ops.sqrt(ops.mean(ops.sum(ops.square(slopes), axis=2), axis=1) + 1e-12)
 
         due, found = self.when_due(lengths, ops.zeros((self.batch_size,)))
@@ -376,12 +381,16 @@ def get(penalty: str | Callable) -> Callable:
 
 
 def _of_loss(penalty):
-    """The penalty, which is to be weighted; ValueError if it is none but acts on weights."""
+    """The penalty, if it can wait or be weighted; otherwise ValueError."""
     penalty = get(penalty)
     if hasattr(penalty, "after_update"):
         raise ValueError(
             f"{type(penalty).__name__} adds nothing to a loss that could wait or be weighted: give "
             "it to compile by itself."
+        )
+    if hasattr(penalty, "counts"):
+        raise ValueError(
+            f"{type(penalty).__name__} counts rounds already: choose one way of counting them."
         )
     return penalty
 

@@ -50,8 +50,10 @@ class Reconstruction(Rule):
         return self.weight * ops.mean(ops.power(ops.abs(fake - real), self.power))
 
 
-class OfGenerator(Rule):
+class _OfGenerator(Rule):
     """A term that asks the generator, its own helper, for more than the fakes."""
+
+    asks_generator = True  # so that a GAN without such a helper is refused
 
     def __init__(self, weight: float) -> None:
         self.weight = weight
@@ -61,14 +63,9 @@ class OfGenerator(Rule):
         fake: Tensor,
         real: Tensor,
         condition: Tensor,
-        generator: Callable | None = None,
+        generator: Callable,
         *_: Any,
     ) -> Tensor:
-        if generator is None:
-            raise ValueError(
-                f"{type(self).__name__} asks the generator for more than the fakes: let it be its "
-                "own helper, GAN(generator, discriminator, generator_helper=generator)."
-            )
         return self.weight * self.asked(generator, fake, real, condition)
 
     def asked(self, generator: Callable, fake: Tensor, real: Tensor, condition: Tensor) -> Tensor:
@@ -77,16 +74,13 @@ class OfGenerator(Rule):
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
-class Cycle(OfGenerator):
+class Cycle(_OfGenerator):
     """What was translated there and back is as it was (Zhu et al. 2017, equation 2).
 
     `weight / 2 * (E|back(there(a)) - a| + E|there(back(b)) - b|)`, for a generator that
     `models.translation.both_ways` has made and that is its own helper. The game's loss is the mean
     of both sides' too, and `losses.LeastSquares` is halved once more, where the paper has sums: its
     lambda of 10 is the default weight of 5.
-
-    Raises:
-        ValueError: the GAN has no `generator_helper`, in training.
     """
 
     def __init__(self, weight: float = 5.0) -> None:
@@ -97,14 +91,11 @@ class Cycle(OfGenerator):
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
-class Identity(OfGenerator):
+class Identity(_OfGenerator):
     """What is on the right side already stays as it is (Zhu et al. 2017, section 5.2).
 
     `weight / 2 * (E|there(b) - b| + E|back(a) - a|)`, as for `Cycle`; the default weight is the
     paper's, half of the cycle's.
-
-    Raises:
-        ValueError: the GAN has no `generator_helper`, in training.
     """
 
     def __init__(self, weight: float = 2.5) -> None:

@@ -64,9 +64,10 @@ class Ruled(keras.Model):
 
         Raises:
             ValueError: an unknown name, n_critic < 1, a decay outside (0, 1), one optimizer for
-                both, a sigmoid at the discriminator's end, terms that are no functions, a helper
-                without terms, a pool for a discriminator that takes a condition or has terms, or
-                on several devices, or `metrics`.
+                both, a sigmoid at the discriminator's end, terms that are no functions, or that ask
+                a generator which is not its own helper, a helper without terms, a pool for a
+                discriminator that takes a condition or has terms, or on several devices, an
+                augmentation that follows signs which the loss gives no meaning, or `metrics`.
         """
         _check_settings(kwargs, loss, self.discriminator)
         _check_numbers(n_critic, ema)
@@ -83,12 +84,14 @@ class Ruled(keras.Model):
             discriminator_terms, "discriminator", self.discriminator_helper
         )
         terms = [*self.generator_terms.values(), *self.discriminator_terms.values()]
+        _check_asked(terms, self.generator_helper)
         # Held where Keras finds them: their state is part of the model's.
         parts = [*self.penalties, *self.generator_penalties, *terms]
         seeds = [getattr(part, "seed_generator", None) for part in parts]
         self.penalty_seeds = [seed for seed in seeds if seed is not None]
         self.penalty_counts = [count for part in parts for count in getattr(part, "counts", [])]
         self.augment = get_augment(augment)
+        _check_signs(self.augment, self.rules)
         if isinstance(self.augment, keras.layers.Layer) and not self.augment.built:
             self.augment.build(self.generator.output_shape)
         self.pool = get_pool(pool, self)
@@ -195,6 +198,16 @@ def _check_norms(penalties, discriminator):
         )
 
 
+def _check_signs(augment, rules):
+    """Raise ValueError if an augmentation follows signs of logits that say nothing."""
+    if hasattr(augment, "observe") and getattr(rules, "boundary", 0.0) != 0.0:
+        raise ValueError(
+            f"{type(augment).__name__} follows the sign of the logits of real images, which does "
+            f"not tell these from fakes with the loss {type(rules).__name__}: take one whose "
+            'boundary is 0, such as "non_saturating" or "hinge", or DiffAugment.'
+        )
+
+
 def _terms(terms, player, helper):
     """The terms of a player as a dict; ValueError if they are none, or leave its helper idle."""
     terms = {} if terms is None else terms
@@ -212,6 +225,16 @@ def _terms(terms, player, helper):
             f"The {player}'s helper would learn nothing: give it a loss by {player}_terms."
         )
     return dict(terms)
+
+
+def _check_asked(terms, helper):
+    """Raise ValueError if a term asks the generator for more, and it does not help itself."""
+    asking = [type(term).__name__ for term in terms if getattr(term, "asks_generator", False)]
+    if asking and helper is None:
+        raise ValueError(
+            f"{asking[0]} asks the generator for more than the fakes: let it be its own helper, "
+            "GAN(generator, discriminator, generator_helper=generator)."
+        )
 
 
 def _copy(generator):

@@ -34,7 +34,7 @@ def patch(
         ValueError: the image is too small for so many halvings, or its condition has another
             size; another norm.
     """
-    most = (min(image_shape[:2]) // 3).bit_length() - 1
+    most = max(0, (min(image_shape[:2]) // 3).bit_length() - 1)
     if not 0 <= halvings <= most:
         raise ValueError(
             f"An image of {image_shape[0]}x{image_shape[1]} pixels leaves a logit after 0 to "
@@ -42,7 +42,7 @@ def patch(
         )
     x = inputs = keras.Input(image_shape)
     if condition_shape is not None:
-        if condition_shape[:2] != image_shape[:2]:
+        if tuple(condition_shape[:2]) != tuple(image_shape[:2]):
             raise ValueError(
                 f"Samples of shape {image_shape} and conditions of shape {condition_shape} are "
                 "judged together, which takes one height and width: resize one of them."

@@ -170,10 +170,10 @@ def _plan(image_shape, width, groups):
     times = doublings(image_shape[:2])
     halvings = [max(0, doubling - 3) for doubling in range(times + 1)]
     unit = 2 ** halvings[-1]
-    if width % groups or groups % unit:
+    if width < 1 or groups < 1 or width % groups or groups % unit:
         raise ValueError(
             f"width={width} is cut into groups={groups}, and both are halved {halvings[-1]} times: "
-            f"let groups be a multiple of {unit}, and width one of groups."
+            f"let groups be a positive multiple of {unit}, and width one of groups."
         )
     start = tuple(side >> times for side in image_shape[:2])
     return start, [width >> n for n in halvings]

@@ -10,6 +10,9 @@ the sum of what the maps of all sizes add to it.
 Weights start at a variance of 1 and are divided, where they are used, by the square root of how
 many numbers a sum has ("equalised learning rate"): Adam's steps then count alike in every layer.
 
+Of the latents only the direction counts. `GAN.sample(truncation=...)`, which makes them short,
+therefore makes no images that are more alike; the authors draw styles towards their mean instead.
+
 The images have the sizes that `dcgan` makes, square or not: `nearest` is the same.
 """
 
@@ -19,6 +22,7 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
+from ganlib import backend
 from ganlib.models.layers import MinibatchStdDev
 from ganlib.models.resampling import smoothed, smoothly_doubled
 from ganlib.models.sizes import doublings, nearest
@@ -53,9 +57,11 @@ def generator(
             would be mixed as well.
 
     Raises:
-        ValueError: another size; a base below the image's shorter side; or classes that would be
-            mixed.
+        ValueError: another size; a base below the image's shorter side; a share that is none; or
+            classes that would be mixed.
     """
+    if not 0 <= mixing <= 1:
+        raise ValueError(f"mixing is a share of the samples, from 0 to 1, not {mixing!r}.")
     if mixing and classes is not None:
         raise ValueError(
             "mixing gives a sample the style of another one, which may be of another class: leave "
@@ -172,7 +178,9 @@ def _active(x):
 
 def _unit(x):
     """Each vector with a mean square of 1."""
-    return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-8)
+    squares = ops.square(ops.cast(x, "float32"))  # half precision has no 1e-8
+    scale = ops.rsqrt(ops.mean(squares, axis=-1, keepdims=True) + 1e-8)
+    return x * ops.cast(scale, x.dtype)
 
 
 @keras.saving.register_keras_serializable(package="ganlib")
@@ -286,8 +294,10 @@ class ModulatedConv(keras_layers.Layer):
         else:
             y = ops.conv(x, self.kernel, padding="same")
         if self.demodulate:
-            squares = ops.matmul(ops.square(s), ops.sum(ops.square(self.kernel), axis=(0, 1)))
-            y = y * ops.rsqrt(squares + 1e-8)[:, None, None, :]
+            # In float32, since a sum over many channels would leave half precision's range.
+            s, kernel = ops.cast(s, "float32"), ops.cast(self.kernel, "float32")
+            squares = ops.matmul(ops.square(s), ops.sum(ops.square(kernel), axis=(0, 1)))
+            y = y * ops.cast(ops.rsqrt(squares + 1e-8), y.dtype)[:, None, None, :]
         else:
             y = y / (self.size**2 * x.shape[-1]) ** 0.5
         return y + self.bias
@@ -324,10 +334,10 @@ class Noise(keras_layers.Layer):
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         if not training:
             return x + self.strength * self.map
-        shape = (*ops.shape(x)[:3], 1)
-        return x + self.strength * keras.random.normal(
-            shape, dtype=x.dtype, seed=self.seed_generator
-        )
+        n, *sides, _ = ops.shape(x)
+        options = {"dtype": x.dtype, "seed": self.seed_generator}
+        drawn = backend.own_rows(lambda n: keras.random.normal((n, *sides, 1), **options), n)
+        return x + self.strength * drawn
 
     def compute_output_shape(self, x_shape: Shape) -> Shape:
         """That of `x`."""
@@ -362,8 +372,9 @@ class Constant(keras_layers.Layer):
 class Mixing(keras_layers.Layer):
     """Styles (N, D) -> (N, number, D), one for each convolution: as often the same.
 
-    In training a share of the samples takes the next sample's from a random layer on, so that the
-    layers do not count on each other's styles (Karras et al. 2019, section 3.1).
+    In training a share of the samples takes the style of the one before in the batch from a random
+    layer on, so that the layers do not count on each other's styles (Karras et al. 2019, section
+    3.1; there another style is made for it).
     """
 
     def __init__(self, number: int, share: float = 0.0, **kwargs: Any) -> None:
@@ -375,9 +386,9 @@ class Mixing(keras_layers.Layer):
         styles = ops.repeat(w[:, None], self.number, axis=1)
         if not training or not self.share:
             return styles
-        n, seed = ops.shape(w)[0], self.seed_generator
-        first = keras.random.randint((n, 1), 1, self.number, seed=seed)
-        mixed = keras.random.uniform((n, 1), seed=seed) < self.share
+        n, seed, random = ops.shape(w)[0], self.seed_generator, keras.random
+        first = backend.own_rows(lambda n: random.randint((n, 1), 1, self.number, seed=seed), n)
+        mixed = backend.own_rows(lambda n: random.uniform((n, 1), seed=seed), n) < self.share
         other = ops.logical_and(mixed, ops.arange(self.number)[None] >= first)
         return ops.where(other[..., None], ops.roll(styles, 1, axis=0), styles)
 
