@@ -24,12 +24,14 @@ from ganlib import models
 from ganlib.data import to_uint8
 
 sys.path.append(str(ROOT / "tools"))
+import browser_network  # noqa: E402
 import explorer  # noqa: E402
 
 BOOK = ROOT / "book"
 STATIC = BOOK / "_static"
 FILES = ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min"]
-FILES += [f"explorer/{name}" for name in ("generator", "weights", "network", "latents")]
+FILES += ["live/network"]
+FILES += [f"explorer/{name}" for name in ("generator", "weights", "latents")]
 PAGE = (BOOK / "latent_explorer.md").read_text(encoding="utf-8")
 RAW = re.findall(r"^```\{raw\} html\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 SET_UPS = {
@@ -45,10 +47,11 @@ def script(name):
     return (STATIC / f"{name}.js").read_text(encoding="utf-8")
 
 
-DESCRIPTION = json.loads(
-    script("explorer/generator").removeprefix("(globalThis.ganexplorer ??= {}).generator = ")[:-2]
+DESCRIPTION, WEIGHTS = (
+    browser_network.read_script(STATIC / "explorer" / f"{name}.js")
+    for name in ("generator", "weights")
 )
-DATA = base64.b64decode(re.search(r'"(.*)"', script("explorer/weights"))[1])
+DATA = base64.b64decode(WEIGHTS["generator"])
 DIRECTIONS = np.array(DESCRIPTION["directions"])
 
 
@@ -109,7 +112,7 @@ def draw():
         patch.setattr(models.biggan, "SpectralNormalization", lambda layer: layer)
         patch.setattr(ganlib.layers, "_spectral", lambda layer, _: layer)
         generator = models.biggan.generator(*sizes, parameters["width"], embedding_dim=32)
-        translation = explorer.Translation(generator)
+        translation = browser_network.Translation(generator, DESCRIPTION["inputs"])
         assert translation.steps == DESCRIPTION["steps"]
         numbers, start = np.frombuffer(DATA, "<f4"), 0
         for name, (variable, _) in translation.weights.items():
@@ -134,7 +137,7 @@ def test_the_weights_are_those_that_the_description_names():
 def test_they_came_from_the_committed_run():
     name = DESCRIPTION["run"]["name"]
     run = json.loads((BOOK / "results" / name / "run.json").read_text(encoding="utf-8"))
-    assert DESCRIPTION["run"] == explorer.origin(run)
+    assert DESCRIPTION["run"] == browser_network.origin(run)
     assert f"make run RUN={name}\n" in PAGE and f"outputs/{name}\n" in PAGE
 
 
@@ -189,7 +192,7 @@ def test_a_layer_without_a_step_is_named():
     x, labels = keras.Input((4,)), keras.Input((), dtype="int32")
     model = keras.Model([x, labels], keras.layers.Softmax(name="last")(x))
     with pytest.raises(ValueError, match=r"no step for Softmax \(last\)"):
-        explorer.Translation(model)
+        browser_network.Translation(model, ["latents", "labels"])
 
 
 # ------------------------------------------------------------------------------- the latents
@@ -422,12 +425,13 @@ def test_the_pages_numbers_are_those_of_keras(open_explorer, backend):
     reference = kept()
     page = open_explorer()
     assert page.evaluate("tf.getBackend()") == "wasm"
-    ask = """async ([latents, classes, backend]) => {
-        const generator = await ganexplorer.load(backend);
-        return [tf.getBackend(), Array.from(generator.images(latents, classes))];
+    ask = """async ({backend, ...given}) => {
+        const {generator, weights} = ganexplorer;
+        const network = await ganlive.load(generator, weights.generator, backend);
+        return [tf.getBackend(), Array.from(network.images(given))];
     }"""
-    inputs = [reference[name].tolist() for name in ("latents", "classes")]
-    used, found = page.evaluate(ask, [*inputs, backend])
+    given = {name: reference[name].ravel().tolist() for name in ("latents", "classes")}
+    used, found = page.evaluate(ask, {"backend": backend, **given})
     assert used == backend
     assert np.abs(np.array(found) - reference["images"].ravel()).max() < 1e-3
 
