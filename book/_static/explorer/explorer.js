@@ -160,16 +160,7 @@
         say(`${name} is ${summary()}.`);
       });
     }
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-    for (const button of document.querySelectorAll("[data-explorer-set-up]")) {
-      button.hidden = false;
-      button.addEventListener("click", () => {
-        setUp(JSON.parse(button.dataset.explorerSetUp));
-        const part = root.querySelector(`[data-explorer-part="${button.dataset.part}"]`);
-        part.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" });
-        part.querySelector(".explorer-first").focus({ preventScroll: true });
-      });
-    }
+    ganlive.setUps("explorer", root, setUp);
 
     document.documentElement.classList.add("explorer-runs"); // hides the still figure
     root.hidden = false;

@@ -111,17 +111,4 @@
     tf.wasm.setWasmPaths(Object.fromEntries(names.map((name) => [name, live.wasm])));
     return tf.setBackend("wasm").catch(() => false);
   }
-
-  /** Show an image, the numbers of one in [-1, 1], on a canvas. */
-  live.paint = (canvas, numbers, [height, width, depth]) => {
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const picture = new ImageData(width, height);
-    for (let i = 0; i < width * height; i++) {
-      for (let c = 0; c < 3; c++) {
-        picture.data[4 * i + c] = 127.5 * (numbers[i * depth + (c % depth)] + 1);
-      }
-      picture.data[4 * i + 3] = 255;
-    }
-    canvas.getContext("2d").putImageData(picture, 0, 0);
-  };
 })((globalThis.ganlive ??= {}));
