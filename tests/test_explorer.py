@@ -8,14 +8,14 @@ import hashlib
 import html
 import json
 import re
-import shutil
-import subprocess
 import sys
 from types import SimpleNamespace
 
 import keras
+import live
 import numpy as np
 import pytest
+from live import STATIC, script
 from scipy import stats
 from sources import ROOT
 
@@ -28,12 +28,10 @@ import browser_network  # noqa: E402
 import explorer  # noqa: E402
 
 BOOK = ROOT / "book"
-STATIC = BOOK / "_static"
 FILES = ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min"]
 FILES += ["live/network"]
 FILES += [f"explorer/{name}" for name in ("generator", "weights", "latents")]
 PAGE = (BOOK / "latent_explorer.md").read_text(encoding="utf-8")
-RAW = re.findall(r"^```\{raw\} html\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 SET_UPS = {
     name: json.loads(html.unescape(settings))
     for name, settings in re.findall(
@@ -41,10 +39,6 @@ SET_UPS = {
     )
 }
 CLASSES = np.eye(10)
-
-
-def script(name):
-    return (STATIC / f"{name}.js").read_text(encoding="utf-8")
 
 
 DESCRIPTION, WEIGHTS = (
@@ -58,33 +52,7 @@ DIRECTIONS = np.array(DESCRIPTION["directions"])
 @pytest.fixture(scope="module")
 def ask(request):
     """Ask the explorer's scripts one of the questions in explorer.js."""
-    questions = (ROOT / "tests" / "explorer.js").read_text(encoding="utf-8")
-
-    def in_node(question, **details):
-        task = json.dumps({"question": question, **details})
-        # As scripts of a page: in the global scope, and without CommonJS.
-        scripts = "".join(f"(0, eval)({json.dumps(script(name))});\n" for name in FILES)
-        done = subprocess.run(
-            [shutil.which("node"), "-"],
-            input=f"delete globalThis.exports;\n{scripts}{questions}\n"
-            f"answer({task}).then((found) => console.log(JSON.stringify(found)));",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return json.loads(done.stdout.splitlines()[-1])
-
-    if shutil.which("node"):
-        return in_node
-    page = request.getfixturevalue("browser").new_page()
-    for content in (*map(script, FILES), questions):
-        page.add_script_tag(content=content)
-
-    def in_chromium(question, **details):
-        return page.evaluate("(task) => answer(task)", {"question": question, **details})
-
-    return in_chromium
+    return live.asking(request, FILES, "explorer.js")
 
 
 def kept():
@@ -368,40 +336,8 @@ def test_all_six_lead_out_of_the_draws():
 @pytest.fixture
 def open_explorer(browser, tmp_path):
     """Open the explorer alone, as a file without a server, and collect complaints."""
-    shutil.copytree(STATIC, tmp_path / "_static")
-    (tmp_path / "book").mkdir()
-    path = tmp_path / "book" / "explorer.html"
-    path.write_text(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Latent explorer</title>"
-        '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<figure id=explorer-still>a still figure</figure>{''.join(RAW)}",
-        encoding="utf-8",
-    )
-    contexts = []
-
-    def open_explorer(width=1280, without_wasm=False, **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        context.set_default_timeout(60_000)
-        page = context.new_page()
-        page.complaints = []
-        if without_wasm:
-            page.add_init_script("WebAssembly.validate = () => false")
-        contexts.append(page)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
-        page.goto(path.as_uri())
-        if options.get("java_script_enabled", True):
-            page.wait_for_function("ganexplorer.page")
-        return page
-
-    yield open_explorer
-    for page in contexts:
-        assert page.complaints == []
-        page.context.close()
-
-
-PIXELS = """(canvas) => Array.from(canvas.getContext("2d")
-    .getImageData(0, 0, canvas.width, canvas.height).data)"""
+    with live.opening(browser, tmp_path, PAGE, "ganexplorer.page", "explorer-still") as found:
+        yield found
 
 
 def part(page, name):
@@ -411,7 +347,7 @@ def part(page, name):
 def pixels(page, name, nth=0):
     """What a canvas shows once all is drawn, uint8 (28, 28, 1)."""
     page.evaluate("ganexplorer.page.idle()")
-    shown = np.uint8(part(page, name).nth(nth).evaluate(PIXELS)).reshape(28, 28, 4)
+    shown = np.uint8(part(page, name).nth(nth).evaluate(live.PIXELS)).reshape(28, 28, 4)
     assert (shown[..., 3] == 255).all() and (shown[..., 0] == shown[..., 1]).all()
     return shown[..., :1]
 

@@ -35,6 +35,7 @@ SENTENCES = (
     "it is {returned:.3f} away from the paper without noise, and {noisy:.3f} with noise of a "
     "standard deviation of {noise}.",
     "{there:.1f} pixels for DejaVu Sans and {back:.1f} for STIX Italic,",
+    "it maps {numbers} numbers to as many.",
 )
 
 
@@ -44,25 +45,25 @@ def both(folder):
     return {way: generator.get_layer(way) for way in ("there", "back")}
 
 
-def sides(n=1000):
-    """Digits that no training has drawn, float32 (n, 28, 28, 1): what each way is given."""
-    made = pairs.typefaces(n, seed=SEED)
+def sides(side, n=1000):
+    """Digits that no training has drawn, float32 (n, side, side, 1): what each way is given."""
+    made = pairs.typefaces(n, seed=SEED, side=side)
     return {"there": data.scale(made.sources.images), "back": data.scale(made.targets.images)}
 
 
-def examples():
-    """Of both typefaces the first of these digits of each kind, uint8 (10, 28, 28, 1)."""
-    made = pairs.typefaces(1000, seed=SEED)
+def examples(side):
+    """Of both typefaces the first of these digits of each kind, uint8 (10, side, side, 1)."""
+    made = pairs.typefaces(1000, seed=SEED, side=side)
     first = [int(np.argmax(made.sources.labels == digit)) for digit in range(10)]
     return {"there": made.sources.images[first], "back": made.targets.images[first]}
 
 
-def pens():
+def pens(side):
     """For each way a pen's radius in pixels: half the stem of a 1 at mid-height, on average."""
-    made = pairs.typefaces(1000, seed=SEED)
-    radii = {}
-    for way, side in (("there", made.sources), ("back", made.targets)):
-        stems = side.images[side.labels == 1][:, 12:16, :, 0] / 255
+    made = pairs.typefaces(1000, seed=SEED, side=side)
+    middle, radii = slice(side * 12 // 28, side * 16 // 28), {}
+    for way, digits in (("there", made.sources), ("back", made.targets)):
+        stems = digits.images[digits.labels == 1][:, middle, :, 0] / 255
         radii[way] = round(float(stems.sum(axis=2).mean()) / 2, 3)
     return radii
 
@@ -74,7 +75,8 @@ def apart(a, b):
 
 def measured(networks, n=1000):
     """The numbers that the page mentions, over `n` digits that no training has drawn."""
-    given = sides(n)
+    side = networks["there"].input_shape[1]
+    given = sides(side, n)
     made = {way: model.predict(given[way], verbose=0) for way, model in networks.items()}
     noise = np.random.default_rng(0).standard_normal(given["there"].shape, dtype="float32")
     noisy = np.clip(made["there"] + NOISE * noise, -1, 1)
@@ -89,7 +91,8 @@ def measured(networks, n=1000):
         "returned": apart(returned[0], given["there"]).mean(),
         "noisy": apart(returned[1], given["there"]).mean(),
         "noise": NOISE,
-        **{way: 2 * radius for way, radius in pens().items()},
+        **{way: 2 * radius for way, radius in pens(side).items()},
+        "numbers": side**2,
     }
 
 
@@ -107,8 +110,8 @@ def said(text, found):
 def write_reference(networks):
     """What Keras makes of examples, and of an image of noise."""
     rng, kept = np.random.default_rng(1), {}
-    for way, images in examples().items():
-        noise = rng.integers(256, size=(1, 28, 28, 1), dtype=np.uint8)
+    for way, images in examples(networks["there"].input_shape[1]).items():
+        noise = rng.integers(256, size=(1, *images.shape[1:]), dtype=np.uint8)
         kept[f"{way}_in"] = np.concatenate([images, noise])
         made = networks[way].predict(data.scale(kept[f"{way}_in"]), verbose=0)
         kept[f"{way}_out"] = made
@@ -117,7 +120,7 @@ def write_reference(networks):
 
 def write_figure(networks):
     """What the page shows: the examples, translated, the right answers, and back again."""
-    digits = examples()
+    digits = examples(networks["there"].input_shape[1])
     made = networks["there"].predict(data.scale(digits["there"]), verbose=0)
     returned = networks["back"].predict(made, verbose=0)
     rows = {
@@ -134,7 +137,9 @@ def write_figure(networks):
 def main(folder):
     """Read a run's folder, and write the translator's files."""
     described, weights = {"run": origin(completed(folder))}, {}
-    networks, radii = both(folder), pens()
+    networks = both(folder)
+    side = networks["there"].input_shape[1]
+    radii = pens(side)
     for way, model in networks.items():
         description, numbers = network(model, images=model.input_shape[1:])
         described[way] = {**description, "pen": radii[way]}
@@ -142,7 +147,7 @@ def main(folder):
     FOLDER.mkdir(exist_ok=True)
     write_script(FOLDER / "networks.js", "gantranslator.networks", described)
     write_script(FOLDER / "weights.js", "gantranslator.weights", weights)
-    digits = {way: in_base64(images.tobytes()) for way, images in examples().items()}
+    digits = {way: in_base64(images.tobytes()) for way, images in examples(side).items()}
     write_script(FOLDER / "digits.js", "gantranslator.digits", digits)
     write_reference(networks)
     write_figure(networks)

@@ -1,7 +1,7 @@
 // What the reader draws: strokes of a round pen, as anti-aliased as the digits of the data.
 "use strict";
 (function (translator) {
-  const SIDE = 28, EDGE = 1.2; // pixels: of an image, and of the edge of a glyph in ganlib.data
+  const EDGE = 1.2; // pixels: of the edge of a glyph in ganlib.data
 
   /** How far a point is from the line between two others. */
   function distance(x, y, [ax, ay], [bx, by]) {
@@ -12,21 +12,21 @@
   }
 
   /**
-   * The ink of strokes, from 0 to 1 in steps of 1/255.
+   * The ink of strokes on a square of so many pixels a side, from 0 to 1 in steps of 1/255.
    *
    * A stroke is a list of points in pixels; the first pixel reaches from 0 to 1. As the ink of a
    * glyph falls off with the distance from its outline, so does that of a line from the pen's.
    */
-  translator.ink = (strokes, radius) => {
-    const nearest = new Float64Array(SIDE * SIDE).fill(Infinity), reach = radius + EDGE;
+  translator.ink = (strokes, radius, side) => {
+    const nearest = new Float64Array(side * side).fill(Infinity), reach = radius + EDGE;
     const from = (a) => Math.max(0, Math.floor(a - reach));
-    const to = (a) => Math.min(SIDE - 1, Math.ceil(a + reach));
+    const to = (a) => Math.min(side - 1, Math.ceil(a + reach));
     for (const points of strokes) {
       for (let k = 0; k < Math.max(1, points.length - 1); k++) {
         const a = points[k], b = points[k + 1] ?? a;
         for (let row = from(Math.min(a[1], b[1])); row <= to(Math.max(a[1], b[1])); row++) {
           for (let column = from(Math.min(a[0], b[0])); column <= to(Math.max(a[0], b[0])); column++) {
-            const i = SIDE * row + column;
+            const i = side * row + column;
             nearest[i] = Math.min(nearest[i], distance(column + 0.5, row + 0.5, a, b));
           }
         }
@@ -68,8 +68,8 @@
     }
 
     /** The image, numbers from -1 to 1, with the ink of the example below the strokes. */
-    image(radius, ink) {
-      const drawn = translator.ink(this.strokes, radius);
+    image(radius, side, ink) {
+      const drawn = translator.ink(this.strokes, radius, side);
       return Float32Array.from(drawn, (value, i) => 2 * Math.max(value, ink?.[i] ?? 0) - 1);
     }
   };

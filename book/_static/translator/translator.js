@@ -13,8 +13,8 @@
       const letters = atob(translator.digits[way]);
       digits[way] = Float64Array.from(letters, (letter) => letter.charCodeAt(0) / 255);
     }
-    const shape = loaded.there.imageShape, [height, width] = shape, size = height * width;
-    const NOISE = translator.normal(size, 0);
+    const shape = loaded.there.imageShape, [side] = shape, size = side * side;
+    const NOISE = translator.normal(size, 0), MIDDLE = [side / 2, side / 2];
     const paper = find("paper"), cursor = find("cursor");
     const drawing = new translator.Drawing();
     let way = "there", pen = null, down = false, touched = null, took = 0;
@@ -32,7 +32,7 @@
     /** Show what is on the paper now, and have the networks answer soon. */
     function changed() {
       const { example } = drawing;
-      images.paper = drawing.image(networks[way].pen, example === null ? null : ink(example));
+      images.paper = drawing.image(networks[way].pen, side, example === null ? null : ink(example));
       ganlive.paint(paper, images.paper, shape);
       if (!due) idle = new Promise((done) => (due = setTimeout(answer, Math.max(PAUSE, took), done)));
     }
@@ -52,8 +52,8 @@
       find("unknown").hidden = Boolean(images.right);
       if (images.right) ganlive.paint(find("right"), images.right, shape);
       find("noise-value").textContent = noise().toFixed(2);
-      find("right-apart").textContent = images.right ? ` ${off("translated", "right")}` : "";
-      find("returned-apart").textContent = ` ${off("returned", "paper")}`;
+      find("right-apart").textContent = images.right ? `, ${off("translated", "right")} away` : "";
+      find("returned-apart").textContent = `, ${off("returned", "paper")} away`;
       for (const button of all("example")) {
         button.setAttribute("aria-pressed", String(Number(button.value) === digit));
       }
@@ -90,8 +90,8 @@
     /** Where on the paper, in pixels of the image. */
     function place(event) {
       const box = paper.getBoundingClientRect();
-      const x = ((event.clientX - box.left) / box.width) * width;
-      const y = ((event.clientY - box.top) / box.height) * height;
+      const x = ((event.clientX - box.left) / box.width) * side;
+      const y = ((event.clientY - box.top) / box.height) * side;
       return [x, y];
     }
 
@@ -123,8 +123,8 @@
       cursor.hidden = !pen;
       cursor.classList.toggle("translator-down", down);
       if (!pen) return;
-      cursor.style.left = `${(100 * pen[0]) / width}%`;
-      cursor.style.top = `${(100 * pen[1]) / height}%`;
+      cursor.style.left = `${(100 * pen[0]) / side}%`;
+      cursor.style.top = `${(100 * pen[1]) / side}%`;
     }
 
     const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -142,19 +142,19 @@
     });
 
     function step([dx, dy]) {
-      const [x, y] = pen ?? [width / 2, height / 2];
-      const within = (value, side) => Math.min(side - 0.5, Math.max(0.5, value));
-      movePen([within(x + dx, width), within(y + dy, height)], down);
+      const [x, y] = pen ?? MIDDLE;
+      const within = (value) => Math.min(side - 0.5, Math.max(0.5, value));
+      movePen([within(x + dx), within(y + dy)], down);
       if (down) {
         drawing.extend(...pen);
         changed();
       }
       const [column, row] = pen.map((value) => Math.floor(value) + 1);
-      tell(`Pen ${down ? "down" : "up"}, column ${column}, row ${row} of ${height}.`);
+      tell(`Pen ${down ? "down" : "up"}, column ${column}, row ${row} of ${side}.`);
     }
 
     function lower() {
-      movePen(pen ?? [width / 2, height / 2], true);
+      movePen(pen ?? MIDDLE, true);
       drawing.begin(...pen);
       changed();
       tell("Pen down.");
@@ -166,7 +166,7 @@
     }
 
     paper.addEventListener("focus", () => {
-      if (paper.matches(":focus-visible") && !pen) movePen([width / 2, height / 2]);
+      if (paper.matches(":focus-visible") && !pen) movePen(MIDDLE);
     });
     paper.addEventListener("blur", () => movePen(null));
 
@@ -189,9 +189,10 @@
       changed();
     }
 
-    /** Take these settings, the rest as at the start. */
+    /** Take these settings, the rest as at the start; strokes are given in shares of a side. */
     function setUp({ to = "there", digit = null, strokes = [], deviation = 0 }) {
-      drawing.show(digit, strokes);
+      const scale = (points) => points.map((place) => place.map((share) => share * side));
+      drawing.show(digit, strokes.map(scale));
       find("noise").value = deviation;
       turn(to);
       return say();
@@ -221,12 +222,13 @@
     ganlive.setUps("translator", root, setUp);
 
     document.documentElement.classList.add("translator-runs"); // hides the still figure
+    paper.setAttribute("aria-label", `The paper, of ${side} by ${side} pixels`);
     root.hidden = false;
     await setUp({ digit: 7 });
     drawing.before = [];
     translator.page = { setUp, drawing, images: () => images, took: () => took, idle: () => idle }; // for tests
   }
 
-  const root = document.getElementById("translator");
+  const root = document.getElementById("translator-live");
   if (root) start(root);
 })((globalThis.gantranslator ??= {}));
