@@ -52,8 +52,8 @@
       find("unknown").hidden = Boolean(images.right);
       if (images.right) ganlive.paint(find("right"), images.right, shape);
       find("noise-value").textContent = noise().toFixed(2);
-      find("right-apart").textContent = images.right ? `, ${off("translated", "right")} away` : "";
-      find("returned-apart").textContent = `, ${off("returned", "paper")} away`;
+      find("right-apart").textContent = images.right ? `${off("translated", "right")} away` : "";
+      find("returned-apart").textContent = `${off("returned", "paper")} away`;
       for (const button of all("example")) {
         button.setAttribute("aria-pressed", String(Number(button.value) === digit));
       }
