@@ -3,9 +3,10 @@
 const questions = {
   /** Images, float32 as base64, by the page's generator or another; and how many tensors are left. */
   async images({ latents, classes, description, weights }) {
-    if (description) Object.assign(ganexplorer, { generator: description, weights });
-    const generator = await ganexplorer.load(), before = tf.memory().numTensors;
-    const made = generator.images(latents, classes);
+    const { load } = ganlive, page = ganexplorer;
+    const generator = await load(description ?? page.generator, weights ?? page.weights.generator);
+    const before = tf.memory().numTensors;
+    const made = generator.images({ latents: latents.flat(), classes: classes.flat() });
     const bytes = new Uint8Array(made.buffer, made.byteOffset, made.byteLength);
     const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
     return { images: btoa(text), left: tf.memory().numTensors - before };

@@ -310,9 +310,23 @@ def test_the_latent_explorer_draws_in_its_page(open_page):
     assert page.complaints == []
 
 
-def test_only_the_explorer_loads_tensorflow(site):
-    loading = [path.stem for path in site.rglob("*.html") if "tfjs/" in path.read_text("utf-8")]
-    assert loading == ["latent_explorer"]
+def test_the_translator_answers_in_its_page(open_page):
+    page = open_page("book/translator")
+    page.wait_for_function("gantranslator.page")
+    assert page.is_hidden("#translator-still")
+    picture = """async () => {
+        await gantranslator.page.idle();
+        return document.querySelector('[data-translator="returned"]').toDataURL();
+    }"""
+    first = page.evaluate(picture)
+    page.locator('[data-translator="example"]').first.click()
+    assert page.evaluate(picture) != first
+    assert page.complaints == []
+
+
+def test_only_two_pages_load_tensorflow(site):
+    loading = {path.stem for path in site.rglob("*.html") if "tfjs/" in path.read_text("utf-8")}
+    assert loading == {"latent_explorer", "translator"}
 
 
 def test_without_javascript_it_can_still_be_read(open_page, browser, server):

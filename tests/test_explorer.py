@@ -8,14 +8,14 @@ import hashlib
 import html
 import json
 import re
-import shutil
-import subprocess
 import sys
 from types import SimpleNamespace
 
 import keras
+import live
 import numpy as np
 import pytest
+from live import STATIC, script
 from scipy import stats
 from sources import ROOT
 
@@ -24,14 +24,14 @@ from ganlib import models
 from ganlib.data import to_uint8
 
 sys.path.append(str(ROOT / "tools"))
+import browser_network  # noqa: E402
 import explorer  # noqa: E402
 
 BOOK = ROOT / "book"
-STATIC = BOOK / "_static"
 FILES = ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min"]
-FILES += [f"explorer/{name}" for name in ("generator", "weights", "network", "latents")]
+FILES += ["live/network"]
+FILES += [f"explorer/{name}" for name in ("generator", "weights", "latents")]
 PAGE = (BOOK / "latent_explorer.md").read_text(encoding="utf-8")
-RAW = re.findall(r"^```\{raw\} html\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 SET_UPS = {
     name: json.loads(html.unescape(settings))
     for name, settings in re.findall(
@@ -41,47 +41,18 @@ SET_UPS = {
 CLASSES = np.eye(10)
 
 
-def script(name):
-    return (STATIC / f"{name}.js").read_text(encoding="utf-8")
-
-
-DESCRIPTION = json.loads(
-    script("explorer/generator").removeprefix("(globalThis.ganexplorer ??= {}).generator = ")[:-2]
+DESCRIPTION, WEIGHTS = (
+    browser_network.read_script(STATIC / "explorer" / f"{name}.js")
+    for name in ("generator", "weights")
 )
-DATA = base64.b64decode(re.search(r'"(.*)"', script("explorer/weights"))[1])
+DATA = base64.b64decode(WEIGHTS["generator"])
 DIRECTIONS = np.array(DESCRIPTION["directions"])
 
 
 @pytest.fixture(scope="module")
 def ask(request):
     """Ask the explorer's scripts one of the questions in explorer.js."""
-    questions = (ROOT / "tests" / "explorer.js").read_text(encoding="utf-8")
-
-    def in_node(question, **details):
-        task = json.dumps({"question": question, **details})
-        # As scripts of a page: in the global scope, and without CommonJS.
-        scripts = "".join(f"(0, eval)({json.dumps(script(name))});\n" for name in FILES)
-        done = subprocess.run(
-            [shutil.which("node"), "-"],
-            input=f"delete globalThis.exports;\n{scripts}{questions}\n"
-            f"answer({task}).then((found) => console.log(JSON.stringify(found)));",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return json.loads(done.stdout.splitlines()[-1])
-
-    if shutil.which("node"):
-        return in_node
-    page = request.getfixturevalue("browser").new_page()
-    for content in (*map(script, FILES), questions):
-        page.add_script_tag(content=content)
-
-    def in_chromium(question, **details):
-        return page.evaluate("(task) => answer(task)", {"question": question, **details})
-
-    return in_chromium
+    return live.asking(request, FILES, "explorer.js")
 
 
 def kept():
@@ -109,7 +80,7 @@ def draw():
         patch.setattr(models.biggan, "SpectralNormalization", lambda layer: layer)
         patch.setattr(ganlib.layers, "_spectral", lambda layer, _: layer)
         generator = models.biggan.generator(*sizes, parameters["width"], embedding_dim=32)
-        translation = explorer.Translation(generator)
+        translation = browser_network.Translation(generator, DESCRIPTION["inputs"])
         assert translation.steps == DESCRIPTION["steps"]
         numbers, start = np.frombuffer(DATA, "<f4"), 0
         for name, (variable, _) in translation.weights.items():
@@ -134,7 +105,7 @@ def test_the_weights_are_those_that_the_description_names():
 def test_they_came_from_the_committed_run():
     name = DESCRIPTION["run"]["name"]
     run = json.loads((BOOK / "results" / name / "run.json").read_text(encoding="utf-8"))
-    assert DESCRIPTION["run"] == explorer.origin(run)
+    assert DESCRIPTION["run"] == browser_network.origin(run)
     assert f"make run RUN={name}\n" in PAGE and f"outputs/{name}\n" in PAGE
 
 
@@ -189,7 +160,7 @@ def test_a_layer_without_a_step_is_named():
     x, labels = keras.Input((4,)), keras.Input((), dtype="int32")
     model = keras.Model([x, labels], keras.layers.Softmax(name="last")(x))
     with pytest.raises(ValueError, match=r"no step for Softmax \(last\)"):
-        explorer.Translation(model)
+        browser_network.Translation(model, ["latents", "labels"])
 
 
 # ------------------------------------------------------------------------------- the latents
@@ -365,40 +336,8 @@ def test_all_six_lead_out_of_the_draws():
 @pytest.fixture
 def open_explorer(browser, tmp_path):
     """Open the explorer alone, as a file without a server, and collect complaints."""
-    shutil.copytree(STATIC, tmp_path / "_static")
-    (tmp_path / "book").mkdir()
-    path = tmp_path / "book" / "explorer.html"
-    path.write_text(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Latent explorer</title>"
-        '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<figure id=explorer-still>a still figure</figure>{''.join(RAW)}",
-        encoding="utf-8",
-    )
-    contexts = []
-
-    def open_explorer(width=1280, without_wasm=False, **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        context.set_default_timeout(60_000)
-        page = context.new_page()
-        page.complaints = []
-        if without_wasm:
-            page.add_init_script("WebAssembly.validate = () => false")
-        contexts.append(page)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
-        page.goto(path.as_uri())
-        if options.get("java_script_enabled", True):
-            page.wait_for_function("ganexplorer.page")
-        return page
-
-    yield open_explorer
-    for page in contexts:
-        assert page.complaints == []
-        page.context.close()
-
-
-PIXELS = """(canvas) => Array.from(canvas.getContext("2d")
-    .getImageData(0, 0, canvas.width, canvas.height).data)"""
+    with live.opening(browser, tmp_path, PAGE, "ganexplorer.page", "explorer-still") as found:
+        yield found
 
 
 def part(page, name):
@@ -408,7 +347,7 @@ def part(page, name):
 def pixels(page, name, nth=0):
     """What a canvas shows once all is drawn, uint8 (28, 28, 1)."""
     page.evaluate("ganexplorer.page.idle()")
-    shown = np.uint8(part(page, name).nth(nth).evaluate(PIXELS)).reshape(28, 28, 4)
+    shown = np.uint8(part(page, name).nth(nth).evaluate(live.PIXELS)).reshape(28, 28, 4)
     assert (shown[..., 3] == 255).all() and (shown[..., 0] == shown[..., 1]).all()
     return shown[..., :1]
 
@@ -422,12 +361,13 @@ def test_the_pages_numbers_are_those_of_keras(open_explorer, backend):
     reference = kept()
     page = open_explorer()
     assert page.evaluate("tf.getBackend()") == "wasm"
-    ask = """async ([latents, classes, backend]) => {
-        const generator = await ganexplorer.load(backend);
-        return [tf.getBackend(), Array.from(generator.images(latents, classes))];
+    ask = """async ({backend, ...given}) => {
+        const {generator, weights} = ganexplorer;
+        const network = await ganlive.load(generator, weights.generator, backend);
+        return [tf.getBackend(), Array.from(network.images(given))];
     }"""
-    inputs = [reference[name].tolist() for name in ("latents", "classes")]
-    used, found = page.evaluate(ask, [*inputs, backend])
+    given = {name: reference[name].ravel().tolist() for name in ("latents", "classes")}
+    used, found = page.evaluate(ask, {"backend": backend, **given})
     assert used == backend
     assert np.abs(np.array(found) - reference["images"].ravel()).max() < 1e-3
 

@@ -7,127 +7,23 @@ that the page `book/latent_explorer.md` loads, the figure that stands in for it,
 compare the browser's pictures with.
 """
 
-import base64
-import hashlib
-import json
 import sys
 from pathlib import Path
 
+import browser_network
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import layers, ops
+from browser_network import completed, in_base64, origin, write_script
+from keras import ops
 
 from ganlib import plots
 from ganlib.data import to_uint8
-from ganlib.models.layers import ConditionalBatchNormalization, SelfAttention, SpectralNormalization
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "book" / "_static" / "explorer"
 REFERENCE = ROOT / "tests" / "explorer.npz"
 DIRECTIONS = 6  # as many sliders
-
-
-# ------------------------------------------------------------------------- from Keras to steps
-
-
-class Translation:
-    """A generator [latents, labels] -> images as a list of plain steps, and their weights.
-
-    A step is `{"op": ..., "in": [names], "out": [names], ...}`. Beside its inputs `latents`
-    (N, latent_dim) and `classes` (N, classes), the shares of each class, every name is defined by
-    an earlier step; the last step makes the images. Spectral normalisation is done here, once: what
-    is left of it is a divided kernel.
-
-    Attributes:
-        steps: of what a browser has to compute.
-        weights: name -> (variable of the generator, what it is divided by).
-
-    Raises:
-        ValueError: the generator has a layer that no step stands for.
-    """
-
-    def __init__(self, generator):
-        latents, labels = generator.inputs
-        self.steps, self.weights = [], {}
-        self._names = {id(latents): "latents", id(labels): "classes"}
-        for operation in generator.operations:
-            if not isinstance(operation, layers.InputLayer):
-                names = [self._names[id(x)] for x in keras.tree.flatten(operation.input)]
-                made = self._translate(operation, names)
-                for tensor, name in zip(keras.tree.flatten(operation.output), made, strict=True):
-                    self._names[id(tensor)] = name
-
-    def arrays(self):
-        """The weights, float32, by name."""
-        return {
-            name: np.asarray(ops.convert_to_numpy(variable.value / divisor), "float32")
-            for name, (variable, divisor) in self.weights.items()
-        }
-
-    def _step(self, op, inputs, count=1, **details):
-        """Note a step, and hand back the names of what it makes."""
-        out = [f"{op}{len(self.steps)}{'abcdefgh'[i] if count > 1 else ''}" for i in range(count)]
-        self.steps.append({"op": op, "in": inputs, "out": out, **details})
-        return out
-
-    def _weight(self, variable, divisor=1.0):
-        name = f"w{len(self.weights)}"
-        self.weights[name] = (variable, divisor)
-        return name
-
-    def _linear(self, layer, x):
-        """A Dense, Conv2D or Embedding layer, spectrally normalised or not."""
-        divisor = 1.0
-        if isinstance(layer, SpectralNormalization):
-            layer, divisor = layer.layer, layer.sigma()
-        if isinstance(layer, layers.Embedding):
-            return self._step("dense", x, kernel=self._weight(layer.embeddings, divisor))
-        details = {"kernel": self._weight(layer.kernel, divisor)}
-        if layer.use_bias:
-            details["bias"] = self._weight(layer.bias)
-        return self._step("dense" if isinstance(layer, layers.Dense) else "conv", x, **details)
-
-    def _normalise(self, layer, x):
-        names = {"mean": "moving_mean", "variance": "moving_variance"}
-        if layer.scale:
-            names.update(gain="gamma", bias="beta")
-        weights = {name: self._weight(getattr(layer, own)) for name, own in names.items()}
-        return self._step("normalise", x, epsilon=layer.epsilon, **weights)
-
-    def _attention(self, layer, x):
-        queries = self._linear(layer.queries, x)
-        keys = self._step("pool", self._linear(layer.keys, x))
-        values = self._step("pool", self._linear(layer.values, x))
-        seen = self._linear(layer.outputs, self._step("attend", queries + keys + values))
-        return self._step("add", x + self._step("scale", seen, by=self._weight(layer.gain)))
-
-    def _translate(self, layer, x):
-        """The steps of a layer or an operation on the names `x`, and the names of its results."""
-        match layer:
-            case SpectralNormalization() | layers.Dense() | layers.Conv2D() | layers.Embedding():
-                return self._linear(layer, x)
-            case ConditionalBatchNormalization():
-                x, condition = x[:1], x[1:]
-                gain, bias = (self._linear(each, condition) for each in (layer.gain, layer.bias))
-                return self._step("modulate", self._normalise(layer.normalise, x) + gain + bias)
-            case layers.BatchNormalization():
-                return self._normalise(layer, x)
-            case SelfAttention():
-                return self._attention(layer, x)
-            case layers.Activation() if layer.activation.__name__ in ("relu", "tanh"):
-                return self._step(layer.activation.__name__, x)
-            case layers.Reshape():
-                return self._step("reshape", x, shape=list(layer.target_shape))
-            case layers.UpSampling2D():
-                return self._step("upsample", x)
-            case layers.Add():
-                return self._step("add", x)
-            case layers.Concatenate():
-                return self._step("concatenate", x)
-            case _ if type(layer).__name__ == "Split":
-                return self._step("split", x, count=layer.indices_or_sections)
-        raise ValueError(f"The explorer has no step for {type(layer).__name__} ({layer.name}).")
 
 
 def from_classes(generator):
@@ -175,18 +71,10 @@ def directions(matrix):
 
 def network(generator):
     """What a browser has to know of a generator to draw with it, and its weights as bytes."""
-    translation = Translation(generator)
-    arrays = translation.arrays()
-    data = b"".join(array.astype("<f4").tobytes() for array in arrays.values())
-    description = {
-        "latentDim": generator.inputs[0].shape[1],
-        "classes": generator.get_layer("embedding").input_dim,
-        "imageShape": list(generator.output.shape[1:]),
-        "steps": translation.steps,
-        "shapes": {name: list(array.shape) for name, array in arrays.items()},
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
-    return description, data
+    latent_dim = generator.inputs[0].shape[1]
+    classes = generator.get_layer("embedding").input_dim
+    description, data = browser_network.network(generator, latents=[latent_dim], classes=[classes])
+    return {"latentDim": latent_dim, "classes": classes, **description}, data
 
 
 def sliders(generator, count=200):
@@ -199,19 +87,10 @@ def sliders(generator, count=200):
     return {"directions": np.round(found, 6).tolist(), "shares": np.round(of_trace, 4).tolist()}
 
 
-def origin(run):
-    """What the page keeps of a run's `run.json`."""
-    kept = {key: run[key] for key in ("parameters", "started", "versions")}
-    return {"name": Path(run["file"]).stem, "revision": run["git"]["revision"], **kept}
-
-
 def write_scripts(description, data):
-    """Scripts, not data files: a page that was opened as a file may load only these."""
-    lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in description.items())
-    head = "(globalThis.ganexplorer ??= {})"
-    (FOLDER / "generator.js").write_text(f"{head}.generator = {{\n{lines}\n}};\n")
-    text = base64.b64encode(data).decode()
-    (FOLDER / "weights.js").write_text(f'{head}.weights =\n  "{text}";\n')
+    """The network and its weights."""
+    write_script(FOLDER / "generator.js", "ganexplorer.generator", description)
+    write_script(FOLDER / "weights.js", "ganexplorer.weights", {"generator": in_base64(data)})
 
 
 def write_reference(generator):
@@ -252,9 +131,7 @@ def write_figure(generator, ways):
 
 def main(folder):
     """Read a run's folder, and write the explorer's files."""
-    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    if run["status"] != "completed" or run["git"]["dirty"]:
-        sys.exit(f"{folder}: not a completed run of committed code.")
+    run = completed(folder)
     generator = keras.models.load_model(folder / "generator.keras", compile=False)
     FOLDER.mkdir(exist_ok=True)
     description, data = network(generator)

@@ -7,7 +7,7 @@
   async function start(root) {
     const find = (name) => root.querySelector(`[data-explorer="${name}"]`);
     const all = (name) => [...root.querySelectorAll(`[data-explorer="${name}"]`)];
-    const generator = await explorer.load();
+    const generator = await ganlive.load(explorer.generator, explorer.weights.generator);
     const { latentDim, classes, directions } = generator;
     const painted = new Map(); // canvas -> the latent and the classes that it shows
     const waiting = new Map(); // canvas -> the same, of a picture that is to be made
@@ -32,22 +32,10 @@
       const canvas = first ?? waiting.keys().next().value;
       const { latent, shares, key } = waiting.get(canvas);
       waiting.delete(canvas);
-      paint(canvas, generator.images([latent], [shares]));
+      const image = generator.images({ latents: latent, classes: shares });
+      ganlive.paint(canvas, image, generator.imageShape);
       painted.set(canvas, key);
       setTimeout(work, 0, done);
-    }
-
-    function paint(canvas, numbers) {
-      const [height, width, depth] = generator.imageShape;
-      Object.assign(canvas, { width, height });
-      const picture = new ImageData(width, height);
-      for (let i = 0; i < width * height; i++) {
-        for (let c = 0; c < 3; c++) {
-          picture.data[4 * i + c] = 127.5 * (numbers[i * depth + (c % depth)] + 1);
-        }
-        picture.data[4 * i + 3] = 255;
-      }
-      canvas.getContext("2d").putImageData(picture, 0, 0);
     }
 
     // -------------------------------------------------------------------------- the sample
@@ -172,16 +160,7 @@
         say(`${name} is ${summary()}.`);
       });
     }
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-    for (const button of document.querySelectorAll("[data-explorer-set-up]")) {
-      button.hidden = false;
-      button.addEventListener("click", () => {
-        setUp(JSON.parse(button.dataset.explorerSetUp));
-        const part = root.querySelector(`[data-explorer-part="${button.dataset.part}"]`);
-        part.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" });
-        part.querySelector(".explorer-first").focus({ preventScroll: true });
-      });
-    }
+    ganlive.setUps("explorer", root, setUp);
 
     document.documentElement.classList.add("explorer-runs"); // hides the still figure
     root.hidden = false;

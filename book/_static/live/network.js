@@ -1,7 +1,7 @@
-// A generator that Keras trained, step by step with TensorFlow.js. The steps are those that
-// tools/explorer.py wrote into generator.js, the numbers those in weights.js.
+// A network that Keras trained, step by step with TensorFlow.js. The steps are those that
+// tools/browser_network.py wrote into a script of the page, the numbers those of another.
 "use strict";
-(function (explorer) {
+(function (live) {
   const plus = (x, bias) => (bias ? tf.add(x, bias) : x);
   const flat = (x) => tf.reshape(x, [x.shape[0], x.shape[1] * x.shape[2], x.shape[3]]);
   const channelwise = (x) => tf.reshape(x, [x.shape[0], 1, 1, x.shape[1]]);
@@ -9,9 +9,22 @@
   /** What a step does with its inputs, given its weights and its other details. */
   const OPS = {
     dense: ([x], { kernel, bias }) => plus(tf.matMul(x, kernel), bias),
-    conv: ([x], { kernel, bias }) => plus(tf.conv2d(x, kernel, 1, "same"), bias),
+    conv: ([x], { kernel, bias, stride = 1, padding = "same" }) =>
+      plus(tf.conv2d(x, kernel, stride, padding), bias),
+    transposed([x], { kernel, bias, stride = [1, 1] }) {
+      const [n, height, width] = x.shape;
+      const shape = [n, height * stride[0], width * stride[1], kernel.shape[2]];
+      return plus(tf.conv2dTranspose(x, kernel, shape, stride, "same"), bias);
+    },
+    mirror: ([x], { ring }) => tf.mirrorPad(x, ring, "reflect"),
     normalise: ([x], { mean, variance, gain, bias, epsilon }) =>
       tf.batchNorm(x, mean, variance, bias, gain, epsilon),
+    instance([x], { gain, bias, epsilon }) {
+      const centred = tf.sub(x, tf.mean(x, [1, 2], true));
+      const deviation = tf.sqrt(tf.add(tf.mean(tf.square(centred), [1, 2], true), epsilon));
+      const normal = tf.div(centred, deviation);
+      return plus(gain ? tf.mul(normal, gain) : normal, bias);
+    },
     modulate: ([x, gain, bias]) =>
       tf.add(tf.mul(x, tf.add(channelwise(gain), 1)), channelwise(bias)),
     attend([queries, keys, values]) {
@@ -22,6 +35,7 @@
     pool: ([x]) => tf.maxPool(x, 2, 2, "valid"),
     upsample: ([x]) => tf.image.resizeNearestNeighbor(x, [2 * x.shape[1], 2 * x.shape[2]]),
     relu: ([x]) => tf.relu(x),
+    leaky: ([x], { slope }) => tf.leakyRelu(x, slope),
     tanh: ([x]) => tf.tanh(x),
     scale: ([x], { by }) => tf.mul(x, by),
     add: ([x, y]) => tf.add(x, y),
@@ -30,8 +44,8 @@
     reshape: ([x], { shape }) => tf.reshape(x, [x.shape[0], ...shape]),
   };
 
-  /** The generator that `description` and `weights` (base64 of float32) describe. */
-  class Generator {
+  /** The network that `description` and `weights` (base64 of float32) describe. */
+  class Network {
     constructor(description, weights) {
       Object.assign(this, description);
       const bytes = Uint8Array.from(atob(weights), (letter) => letter.charCodeAt(0));
@@ -48,12 +62,15 @@
     /**
      * Images in [-1, 1], one after the other in a Float32Array.
      *
-     * `latents` are arrays of `latentDim` numbers; `shares` are arrays with the share of each
-     * class: 1 for one of them and 0 for the others, or a mixture.
+     * `given` has for each of the description's inputs the numbers of all examples, one after the
+     * other.
      */
-    images(latents, shares) {
+    images(given) {
       const made = tf.tidy(() => {
-        const values = { latents: tf.tensor2d(latents), classes: tf.tensor2d(shares) };
+        const values = {};
+        for (const [name, shape] of Object.entries(this.inputs)) {
+          values[name] = tf.reshape(tf.tensor1d(given[name]), [-1, ...shape]);
+        }
         let last;
         for (const step of this.steps) {
           const details = Object.fromEntries(
@@ -72,26 +89,26 @@
   }
 
   /**
-   * The page's generator, ready to be asked.
+   * A network, ready to be asked.
    *
    * On the processor, so that every machine gets the same numbers, where a phone's graphics may
    * compute with half as many digits: in WebAssembly, or where that is not to be had in JavaScript,
    * which is several times slower.
    */
-  explorer.load = async (backend = "wasm") => {
+  live.load = async (description, weights, backend = "wasm") => {
     if (backend === "wasm" && !(await startWasm())) backend = "cpu";
     await tf.setBackend(backend);
-    return new Generator(explorer.generator, explorer.weights);
+    return new Network(description, weights);
   };
 
   /** Whether WebAssembly runs here: the one binary that comes with the book needs SIMD. */
   async function startWasm() {
-    if (!explorer.wasm || !(await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT"))) return false;
+    if (!live.wasm || !(await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT"))) return false;
     if (tf.getBackend() === "wasm") return true;
     tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false); // those are other binaries
     // It wants to know of three, and with SIMD and without threads starts this one.
     const names = ["", "-simd", "-threaded-simd"].map((kind) => `tfjs-backend-wasm${kind}.wasm`);
-    tf.wasm.setWasmPaths(Object.fromEntries(names.map((name) => [name, explorer.wasm])));
+    tf.wasm.setWasmPaths(Object.fromEntries(names.map((name) => [name, live.wasm])));
     return tf.setBackend("wasm").catch(() => false);
   }
-})((globalThis.ganexplorer ??= {}));
+})((globalThis.ganlive ??= {}));

@@ -1,0 +1,96 @@
+"""What the tests of the live pages share: asking a page's scripts, and opening it alone."""
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+
+from sources import ROOT
+
+STATIC = ROOT / "book" / "_static"
+PIXELS = """(canvas) => Array.from(canvas.getContext("2d")
+    .getImageData(0, 0, canvas.width, canvas.height).data)"""
+
+
+def script(name):
+    """The text of a script of the book."""
+    return (STATIC / f"{name}.js").read_text(encoding="utf-8")
+
+
+def raw(page):
+    """The HTML in a page's Markdown."""
+    return re.findall(r"^```\{raw\} html\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def asking(request, files, questions):
+    """A function that asks scripts one of the questions in a file of tests.
+
+    They run in Node or, where there is none, in Chromium.
+    """
+    questions = (ROOT / "tests" / questions).read_text(encoding="utf-8")
+
+    def in_node(question, **details):
+        task = json.dumps({"question": question, **details})
+        # As scripts of a page: in the global scope, and without CommonJS.
+        scripts = "".join(f"(0, eval)({json.dumps(script(name))});\n" for name in files)
+        done = subprocess.run(
+            [shutil.which("node"), "-"],
+            input=f"delete globalThis.exports;\n{scripts}{questions}\n"
+            f"answer({task}).then((found) => console.log(JSON.stringify(found)));",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    if shutil.which("node"):
+        return in_node
+    page = request.getfixturevalue("browser").new_page()
+    for content in (*(script(name) for name in files), questions):
+        page.add_script_tag(content=content)
+
+    def in_chromium(question, **details):
+        return page.evaluate("(task) => answer(task)", {"question": question, **details})
+
+    return in_chromium
+
+
+@contextlib.contextmanager
+def opening(browser, folder, page, ready, still):
+    """A function that opens a page's HTML alone, as a file without a server.
+
+    There may be no complaint. `ready` is JavaScript's name of what is there in the end, `still` the
+    id of the figure that stands in for it.
+    """
+    shutil.copytree(STATIC, folder / "_static")
+    (folder / "book").mkdir()
+    path = folder / "book" / "page.html"
+    path.write_text(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>A live page</title>"
+        '<meta name=viewport content="width=device-width, initial-scale=1">'
+        f"<figure id={still}>a still figure</figure>{''.join(raw(page))}",
+        encoding="utf-8",
+    )
+    opened = []
+
+    def open_alone(width=1280, without_wasm=False, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        context.set_default_timeout(60_000)
+        page = context.new_page()
+        page.complaints = []
+        if without_wasm:
+            page.add_init_script("WebAssembly.validate = () => false")
+        opened.append(page)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
+        page.goto(path.as_uri())
+        if options.get("java_script_enabled", True):
+            page.wait_for_function(ready)
+        return page
+
+    yield open_alone
+    for page in opened:
+        assert page.complaints == []
+        page.context.close()
