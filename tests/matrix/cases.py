@@ -17,6 +17,8 @@ SMALL = {
     "biggan": {},
     "training_tricks": {"points_steps": 20, "width": 8},
     "training_doctor": {"few": 40, "all_images": 100, "search_steps": 2, "width": 8},
+    "translation": {"toy_steps": 20, "cycle_steps": 2, "unpaired_size": "", "width": 4},
+    "restoration": {"breadth": 4},
 }
 N_SAMPLES = 100
 
@@ -33,7 +35,7 @@ NEED_LABELS = ("conditional", "biggan", "evaluation")
 
 ALL = tuple(itertools.product(SMALL, DATA, STEPS))
 
-# Every chapter, both budgets, every kind of data, and each refusal, within two minutes. Of dcgan
+# Every chapter, both budgets, every kind of data, and each refusal, within four minutes. Of dcgan
 # both are elsewhere in test_away.py, in a locale that is not UTF-8 and by papermill.
 QUICK = (
     ("wgan_lsgan", "no-classes", "max-seconds"),
@@ -44,6 +46,10 @@ QUICK = (
     ("biggan", "two-classes", "max-seconds"),
     ("training_tricks", "32x64", "max-seconds"),
     ("training_doctor", "three-classes", "few-steps"),
+    ("translation", "30x45", "few-steps"),
+    ("translation", "colour", "max-seconds"),
+    ("restoration", "colour", "few-steps"),
+    ("restoration", "no-classes", "max-seconds"),
     *((chapter, "no-classes", "few-steps") for chapter in NEED_LABELS),
 )
 
@@ -58,6 +64,8 @@ def parameters(case, dataset, output_dir) -> dict:
     """What is injected after the parameters' cell."""
     chapter, kind, budget = case
     given = {"dataset": str(dataset), "output_dir": str(output_dir), "n_samples": N_SAMPLES}
+    if chapter == "translation" and kind in FOLDERS:  # a folder to itself: names agree
+        given |= {"sources": str(dataset), "targets": str(dataset)}
     if kind in SIZES:
         given["image_size"] = SIZES[kind]
     return given | SMALL[chapter] | STEPS[budget]
