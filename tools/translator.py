@@ -2,8 +2,8 @@
 
 python tools/translator.py book/results/translation-typefaces
 
-Reads `generator.keras`, of `models.translation.both_ways`, and `run.json`, which a full run left in
-the folder, and writes the files that the page `book/translator.md` loads, the figure that stands in
+Reads `generator.keras`, the way there, `back.keras` and `run.json`, which a full run left in the
+folder, and writes the files that the page `book/translator.md` loads, the figure that stands in
 for it, and what the tests compare the browser's images with; and puts the numbers that were
 measured into the page's sentences.
 """
@@ -41,8 +41,10 @@ SENTENCES = (
 
 def both(folder):
     """The networks of a run's folder, by the way that they lead."""
-    generator = keras.models.load_model(folder / "generator.keras", compile=False)
-    return {way: generator.get_layer(way) for way in ("there", "back")}
+    files = {"there": "generator.keras", "back": "back.keras"}
+    return {
+        way: keras.models.load_model(folder / file, compile=False) for way, file in files.items()
+    }
 
 
 def sides(side, n=1000):

@@ -33,6 +33,9 @@ if os.environ.get("GANLIB_DATA") and (Path(os.environ["GANLIB_DATA"]) / "mnist.n
 # These need labels, and say so before they train anything.
 NEED_LABELS = ("conditional", "biggan", "evaluation")
 
+# Their samples are made of images that were set apart, of which there may be fewer.
+OF_HELD_OUT = ("translation", "restoration")
+
 ALL = tuple(itertools.product(SMALL, DATA, STEPS))
 
 # Every chapter, both budgets, every kind of data, and each refusal, within four minutes. Of dcgan
