@@ -88,7 +88,7 @@ def test_one_that_draws_numbers_is_refused(penalty):
 
 @pytest.mark.parametrize("wrap", [Lazy, lambda p: penalties.Scheduled(p, lambda t: 1.0)])
 def test_what_adds_nothing_to_a_loss_is_refused(wrap):
-    with pytest.raises(ValueError, match="WeightClipping adds nothing.*compile by itself"):
+    with pytest.raises(ValueError, match="WeightClipping acts by itself.*compile as it is"):
         wrap("weight_clipping")
 
 

@@ -218,23 +218,19 @@ class Lazy(Counted):
     """A penalty in every k-th update of the discriminator, k times as large: `Lazy("r1", 16)`.
 
     Args:
-        penalty: a name or an object of `ganlib.penalties` that draws no numbers, as `R1` or `R2`;
-            or one of the generator's, `Orthogonal`.
+        penalty: a name or an object of `ganlib.penalties` that draws no numbers.
         every: how many updates from one to the next, k.
 
     Raises:
-        ValueError: it draws numbers, or is no penalty; `every` is no whole number from 1 on.
+        ValueError: it draws numbers or acts by itself; `every` is no whole number from 1 on.
     """
 
     def __init__(self, penalty: str | Callable = "r1", every: int = 16) -> None:
         super().__init__(every)
-        self.penalty = _of_loss(penalty)
-        self.of_gradient = getattr(self.penalty, "of_gradient", True)
+        self.penalty, self.of_gradient = _of_loss(penalty)
         if hasattr(self.penalty, "seed_generator"):
-            raise ValueError(
-                f"{type(self.penalty).__name__} draws numbers, which a penalty of some rounds only "
-                "cannot: take R1 or R2."
-            )
+            name = type(self.penalty).__name__
+            raise ValueError(f"{name} draws numbers, and cannot wait for its round: take R1 or R2.")
 
     def __call__(self, player: Callable, *samples: Tensor) -> Tensor:
         def penalty():
@@ -256,19 +252,18 @@ class Scheduled(Counted):
     """A penalty whose weight changes as the training goes on.
 
     Args:
-        penalty: a name or an object of `ganlib.penalties`, in whose own weight the schedule counts:
-            `R1(weight=1.0)`.
+        penalty: a name or an object, in whose own weight the schedule counts: `R1(weight=1.0)`.
         schedule: a function of the number of updates so far, an int32 scalar, to a factor, such as
             `keras.optimizers.schedules.CosineDecay(2.0, 10_000, alpha=0.1)`, from 2 to 0.2.
 
     Raises:
-        ValueError: it is no penalty.
+        ValueError: the penalty acts by itself, or counts rounds already.
     """
 
     def __init__(self, penalty: str | Callable, schedule: Callable) -> None:
         super().__init__(every=1)
-        self.penalty, self.schedule = _of_loss(penalty), schedule
-        self.of_gradient = getattr(self.penalty, "of_gradient", True)
+        self.penalty, self.of_gradient = _of_loss(penalty)
+        self.schedule = schedule
         if hasattr(self.penalty, "seed_generator"):  # where a GAN finds it
             self.seed_generator = self.penalty.seed_generator
 
@@ -381,18 +376,14 @@ def get(penalty: str | Callable) -> Callable:
 
 
 def _of_loss(penalty):
-    """The penalty, if it can wait or be weighted; otherwise ValueError."""
+    """The penalty, if it can wait or be weighted, and whether it looks at a gradient."""
     penalty = get(penalty)
-    if hasattr(penalty, "after_update"):
+    if hasattr(penalty, "after_update") or hasattr(penalty, "counts"):
         raise ValueError(
-            f"{type(penalty).__name__} adds nothing to a loss that could wait or be weighted: give "
-            "it to compile by itself."
+            f"{type(penalty).__name__} acts by itself or counts rounds already, and cannot be made "
+            "to wait or weighted: give it to compile as it is."
         )
-    if hasattr(penalty, "counts"):
-        raise ValueError(
-            f"{type(penalty).__name__} counts rounds already: choose one way of counting them."
-        )
-    return penalty
+    return penalty, getattr(penalty, "of_gradient", True)
 
 
 def after_update(penalties: Iterable[Callable], discriminator: keras.Model) -> None:

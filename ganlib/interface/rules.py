@@ -79,12 +79,9 @@ class Ruled(keras.Model):
         self.penalties = [get_penalty(penalty) for penalty in penalties]
         _check_norms(self.penalties, self.discriminator)
         self.generator_penalties = list(generator_penalties)
-        self.generator_terms = _terms(generator_terms, "generator", self.generator_helper)
-        self.discriminator_terms = _terms(
-            discriminator_terms, "discriminator", self.discriminator_helper
-        )
+        self.generator_terms = _terms(generator_terms, "generator", self)
+        self.discriminator_terms = _terms(discriminator_terms, "discriminator", self)
         terms = [*self.generator_terms.values(), *self.discriminator_terms.values()]
-        _check_asked(terms, self.generator_helper)
         # Held where Keras finds them: their state is part of the model's.
         parts = [*self.penalties, *self.generator_penalties, *terms]
         seeds = [getattr(part, "seed_generator", None) for part in parts]
@@ -208,8 +205,9 @@ def _check_signs(augment, rules):
         )
 
 
-def _terms(terms, player, helper):
-    """The terms of a player as a dict; ValueError if they are none, or leave its helper idle."""
+def _terms(terms, player, gan):
+    """The terms of a player as a dict; ValueError if they are none, leave its helper idle, or ask
+    the generator for more where it does not help itself."""
     terms = {} if terms is None else terms
     if (
         not isinstance(terms, dict)
@@ -220,21 +218,17 @@ def _terms(terms, player, helper):
             f"{player}_terms is a dict from names, but not 'loss', to functions of (fake, real, "
             f"condition), not {terms!r}."
         )
-    if helper is not None and not terms:
+    if getattr(gan, f"{player}_helper") is not None and not terms:
         raise ValueError(
             f"The {player}'s helper would learn nothing: give it a loss by {player}_terms."
         )
-    return dict(terms)
-
-
-def _check_asked(terms, helper):
-    """Raise ValueError if a term asks the generator for more, and it does not help itself."""
-    asking = [type(term).__name__ for term in terms if getattr(term, "asks_generator", False)]
-    if asking and helper is None:
+    asking = [t for t in terms.values() if getattr(t, "asks_generator", False)]
+    if asking and gan.generator_helper is None:
         raise ValueError(
-            f"{asking[0]} asks the generator for more than the fakes: let it be its own helper, "
-            "GAN(generator, discriminator, generator_helper=generator)."
+            f"{type(asking[0]).__name__} asks the generator for more than the fakes: let it be its "
+            "own helper, GAN(generator, discriminator, generator_helper=generator)."
         )
+    return dict(terms)
 
 
 def _copy(generator):
