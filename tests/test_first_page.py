@@ -130,6 +130,16 @@ def test_the_ladder():
     assert f"for {work[1] / work[0]:.1f} times the work." in text
 
 
+def test_the_translator():
+    table = result("translation-typefaces")["unpaired"]
+    made, untouched = table["made"], table["sources"]
+    text = line("make run RUN=translation-typefaces")
+    taken, same = (100 * made[name] for name in ("on the target's side", "in the source's class"))
+    assert f"the other's in {taken:.0f} of 100 cases, and for the same digit in {same:.0f}." in text
+    assert f"a pixel is then {made['distance']:.2f} from" in text
+    assert f"untranslated it is {untouched['distance']:.2f} from it." in text
+
+
 def test_the_tricks():
     table = result("training_tricks-mnist")["table"]
     rows = compare(table)
