@@ -460,6 +460,7 @@ def test_it_can_be_used_with_the_keyboard_alone(open_translator):
     assert {"paper", "undo", "clear", "noise"} <= set(reached)
     part(page, "clear").focus()
     page.keyboard.press("Enter")
+    assert "An empty paper" in status(page)  # once the answer is there
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Shift+Tab")
     assert page.evaluate("document.activeElement.dataset.translator") == "paper"
