@@ -296,31 +296,28 @@ def test_the_gan_lab_trains_in_its_page(open_page):
     assert page.complaints == []
 
 
-def test_the_latent_explorer_draws_in_its_page(open_page):
-    page = open_page("book/latent_explorer")
-    page.wait_for_function("ganexplorer.page")
-    assert page.is_hidden("#explorer-still")
-    picture = """async () => {
-        await ganexplorer.page.idle();
-        return document.querySelector('[data-explorer="sample"]').toDataURL();
-    }"""
-    first = page.evaluate(picture)
-    page.locator('[data-explorer="direction"]').first.fill("2")
-    assert page.evaluate(picture) != first
-    assert page.complaints == []
-
-
-def test_the_translator_answers_in_its_page(open_page):
-    page = open_page("book/translator")
-    page.wait_for_function("gantranslator.page")
-    assert page.is_hidden("#translator-still")
-    picture = """async () => {
-        await gantranslator.page.idle();
-        return document.querySelector('[data-translator="returned"]').toDataURL();
-    }"""
-    first = page.evaluate(picture)
-    page.locator('[data-translator="example"]').first.click()
-    assert page.evaluate(picture) != first
+@pytest.mark.parametrize(
+    "page,name,control,picture",
+    [
+        ("latent_explorer", "explorer", "direction", "sample"),
+        ("translator", "translator", "example", "returned"),
+    ],
+)
+def test_a_trained_network_draws_in_its_page(open_page, page, name, control, picture):
+    page = open_page(f"book/{page}")
+    page.wait_for_function(f"gan{name}.page")
+    assert page.is_hidden(f"#{name}-still")
+    drawn = f"""async () => {{
+        await gan{name}.page.idle();
+        return document.querySelector('[data-{name}="{picture}"]').toDataURL();
+    }}"""
+    first = page.evaluate(drawn)
+    moved = page.locator(f'[data-{name}="{control}"]').first
+    if control == "direction":
+        moved.fill("2")
+    else:
+        moved.click()
+    assert page.evaluate(drawn) != first
     assert page.complaints == []
 
 
