@@ -19,6 +19,7 @@ SMALL = {
     "training_doctor": {"few": 40, "all_images": 100, "search_steps": 2, "width": 8},
     "translation": {"toy_steps": 20, "cycle_steps": 2, "unpaired_size": "", "width": 4},
     "restoration": {"breadth": 4},
+    "latents": {"toy_steps": 4, "find_steps": 2, "width": 4},
 }
 N_SAMPLES = 100
 
@@ -53,6 +54,8 @@ QUICK = (
     ("translation", "colour", "max-seconds"),
     ("restoration", "colour", "few-steps"),
     ("restoration", "no-classes", "max-seconds"),
+    ("latents", "colour", "few-steps"),
+    ("latents", "no-classes", "max-seconds"),
     *((chapter, "no-classes", "few-steps") for chapter in NEED_LABELS),
 )
 
