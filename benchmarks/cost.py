@@ -6,8 +6,9 @@ Counted are the multiplications and additions of the convolutions and dense laye
 DCGAN, two for each weight and place: with F_G and F_D for one pass of an image through a network, a
 round takes 3 F_G + 8 F_D an image (the generator forward and back; the discriminator forward and
 back on a real and a fake image, then forward and back to the image alone). The peak is what one
-large convolution reaches here, forward, in float32. Both are timed in turns, and the figure to read
-is the median of the shares. It runs on every backend: for a GPU set KERAS_BACKEND=jax.
+large convolution reaches here, forward, in what the backend makes of float32 (on a GPU with JAX,
+TF32). Both are timed in turns, and the figure to read is the median of the shares. It runs on every
+backend: for a GPU, which gets other cases, set KERAS_BACKEND=jax.
 """
 
 import statistics
@@ -20,12 +21,14 @@ from keras import ops
 
 import ganlib
 from ganlib import backend
+from ganlib.runs import environment
 
 CASES = [  # side, width, batch
     *((28, 32, batch) for batch in (16, 32, 64, 128, 256)),
     *((28, width, 64) for width in (16, 64, 128)),
     *((side, 32, 64) for side in (16, 32, 64)),
 ]
+ON_A_GPU = [(28, 32, 64), (28, 32, 1024), (28, 128, 64), (28, 128, 1024), (64, 64, 256)]
 
 
 def flops(model):
@@ -101,12 +104,13 @@ def round_of(side, width, batch):
     )
 
 
-def measure(cases=CASES, *, seconds=2.0, repeats=5):
+def measure(cases=None, *, seconds=2.0, repeats=5):
     """Yield a row for each case, of so many timed blocks of so many seconds."""
+    gpus = environment.hardware()["gpus"]
     names = ("side", "width", "batch", "ms", "us an image", "GFLOP", "peak GFLOP/s", "share")
     print("".join(f"{name:>14}" for name in names))
-    best = peak()
-    for side, width, batch in cases:
+    best = peak(batch=1024 if gpus else 64)
+    for side, width, batch in cases or (ON_A_GPU if gpus else CASES):
         keras.utils.set_random_seed(0)
         train, operations = round_of(side, width, batch)
         pairs = [(best(seconds / 2), train(seconds)) for _ in range(repeats)]

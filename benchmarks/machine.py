@@ -38,7 +38,7 @@ def main(text, measure, arguments=None):
     """Run a benchmark from the command line and write what it found, with the machine, as JSON.
 
     `text` is its docstring. The keyword-only parameters of `measure` are the options; it yields
-    rows, or returns a dictionary.
+    rows, which are written one by one, or returns a dictionary.
     """
     parser = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -53,8 +53,19 @@ def main(text, measure, arguments=None):
     here = about()  # before the long part: the files may change meanwhile
     print(describe(here))
     found = measure(**options)
-    if not isinstance(found, dict):
-        found = {"rows": list(found)}
+    if isinstance(found, dict):
+        write(output, {**here, **found})
+        return
+    rows = []
+    for row in found:
+        rows.append(row)
+        write(output, {**here, "rows": rows})
+
+
+def write(output, found):
+    """Write it as JSON, if there is a file to write; it is never half written."""
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps({**here, **found}, indent=1) + "\n")
+        part = output.with_suffix(".part")
+        part.write_text(json.dumps(found, indent=1) + "\n")
+        part.replace(output)

@@ -22,46 +22,9 @@ import keras
 import machine
 import numpy as np
 import tensorflow as tf
-from keras import layers
+from peers import tutorial_discriminator, tutorial_generator
 
 import ganlib
-
-
-def up(channels, strides, **rest):
-    return layers.Conv2DTranspose(channels, 5, strides, "same", use_bias=False, **rest)
-
-
-def tutorial_generator():
-    def norm():
-        return [layers.BatchNormalization(), layers.LeakyReLU(0.3)]
-
-    return keras.Sequential(
-        [
-            keras.Input((100,)),
-            layers.Dense(7 * 7 * 256, use_bias=False),
-            *norm(),
-            layers.Reshape((7, 7, 256)),
-            *[up(128, 1), *norm()],
-            *[up(64, 2), *norm()],
-            up(1, 2, activation="tanh"),
-        ]
-    )
-
-
-def tutorial_discriminator():
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(64, 5, 2, "same"),
-            layers.LeakyReLU(0.3),
-            layers.Dropout(0.3),
-            layers.Conv2D(128, 5, 2, "same"),
-            layers.LeakyReLU(0.3),
-            layers.Dropout(0.3),
-            layers.Flatten(),
-            layers.Dense(1),
-        ]
-    )
 
 
 def book_models():

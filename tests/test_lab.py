@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from ganlib import GAN, augment, data, metrics, models
-from ganlib.training.lab import Lab, compare, scores, show
+from ganlib.training.lab import Lab, compare, scores, shared, show
 from ganlib.training.tables import factor
 
 RING = data.ring(sigma=0.1)
@@ -365,3 +365,24 @@ def build_wasserstein(seed):
     gan = GAN(models.mlp.generator((2,), 3, (8,)), models.mlp.discriminator((2,), (8,)), seed=seed)
     gan.compile("wasserstein", (), *[keras.optimizers.SGD(0.01) for _ in range(2)])
     return gan
+
+
+def test_processes_that_share_a_folder_share_the_rows(tmp_path):
+    """Each row is one process's at a time; what another has comes when that one is done with it."""
+    one, other = (shared("abc", tmp_path / "new") for _ in range(2))
+    order = [("one", next(one)), ("other", next(other)), ("other", next(other))]
+    assert order == [("one", "a"), ("other", "b"), ("other", "c")]
+    assert next(one) == "b"  # which the other has finished
+    assert next(other) == "a"
+    assert list(one) == ["c"] and list(other) == []
+
+
+def test_a_process_that_ended_holds_no_row(tmp_path):
+    gone = shared("ab", tmp_path)
+    next(gone)
+    gone.close()
+    assert list(shared("ab", tmp_path)) == ["a", "b"]
+
+
+def test_without_a_folder_there_is_nothing_to_share():
+    assert list(shared(["one", "two"], "")) == ["one", "two"]

@@ -18,7 +18,7 @@ import re
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,13 @@ import numpy as np
 from ganlib import data, metrics
 from ganlib.checks import first_line
 from ganlib.data.cache import UNREADABLE
-from ganlib.files import try_writing, whole
+from ganlib.files import lock, try_writing, whole
 from ganlib.gan import GAN
 from ganlib.pixels import scale
 from ganlib.training import callbacks, checkpoint, health
 from ganlib.training.tables import column, compare, show
 
-__all__ = ["Lab", "column", "compare", "scores", "show"]
+__all__ = ["Lab", "column", "compare", "scores", "shared", "show"]
 
 _traced = weakref.WeakKeyDictionary()  # the GAN of each function `build` that still exists
 
@@ -285,8 +285,48 @@ def _kept(file):
 
 def _file_name(rows):
     """Of a training: its variant, for people, and a number that tells it from all others."""
-    words = re.sub(r"[^\w.,=+ -]", "_", rows[-1]["variant"])[:80]
-    return f"{words} {hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]}.npz"
+    return f"{_words(rows[-1]['variant'])} {_digest(json.dumps(rows))}.npz"
+
+
+def _lock_name(name):
+    """Of the file that a process holds while it has this name."""
+    return f"{_words(name)} {_digest(name)}.lock"
+
+
+def _words(name):
+    return re.sub(r"[^\w.,=+ -]", "_", name)[:80]
+
+
+def _digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def shared(names: Iterable[str], folder: str | Path) -> Iterator[str]:
+    """Each name once, while no other process has it that shares the folder.
+
+    Several runs of a long table divide it so. What another is at work on comes last, when that is
+    done, and its files are there for `Lab(folder=)` to find: in the end each run has all of them.
+
+    Args:
+        names: of what is to be done, in any order.
+        folder: that all of them see; made if it is missing. Empty: there is no other.
+    """
+    left, folder = list(names), folder and Path(folder).expanduser()
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    while left:
+        before = len(left)
+        for name in left[:]:
+            with contextlib.ExitStack() as stack:
+                if folder:
+                    try:
+                        stack.enter_context(lock(folder / _lock_name(name), name))
+                    except ValueError:
+                        continue
+                yield name
+            left.remove(name)
+        if len(left) == before:
+            time.sleep(0.5)
 
 
 def scores(
