@@ -8,9 +8,9 @@ with another round, theirs, so that Keras's `fit` compiles it on TensorFlow and 
   no longer allows; here each has its own. Its discriminator ends in a sigmoid, here in the logit.
 - keras.io WGAN-GP: `examples/generative/wgan_gp.py` of keras-team/keras-io, written for
   Fashion-MNIST, whose images are of the same size.
-- R3GAN, narrow: its authors have no recipe for a laptop. The width is ours here, the loss, the Adam
+- R3GAN narrow: its authors have no recipe for a laptop. The width is ours here, the loss, the Adam
   and the weights those with which they start Stacked-MNIST; over its first 20 million images they
-  change along a cosine, of which no training here sees more than a thirtieth.
+  change along a cosine, of which no training here sees more than a fiftieth.
 - this book: the recipe of the chapter `dcgan`.
 """
 
@@ -260,20 +260,21 @@ def book(seed):
 
 
 class Recipe(NamedTuple):
-    """A function of a seed to a compiled GAN, its batch, and the rounds after which it ends: the
-    authors' own end, for the last two ours."""
+    """A function of a seed to a compiled GAN, its batch, and the rounds after which it ends: those
+    of its authors; the last two have no end of their own, and get as many as the tutorial."""
 
     make: Callable
     batch: int
     rounds: int
 
 
+OF_TUTORIAL = 50 * (60_000 // 256)  # 50 epochs
 RECIPES = {
-    "TensorFlow tutorial": Recipe(tutorial, 256, 50 * (60_000 // 256)),  # 50 epochs
+    "TensorFlow tutorial": Recipe(tutorial, 256, OF_TUTORIAL),
     "Keras-GAN": Recipe(keras_gan, 32, 4000),
     "keras.io WGAN-GP": Recipe(keras_io, 512, 20 * (60_000 // 512)),  # 20 epochs
-    "R3GAN, narrow": Recipe(r3gan, 32, 20_000),
-    "this book": Recipe(book, 32, 20_000),
+    "R3GAN narrow": Recipe(r3gan, 32, OF_TUTORIAL),
+    "this book": Recipe(book, 32, OF_TUTORIAL),
 }
 
 
