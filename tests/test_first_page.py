@@ -131,9 +131,9 @@ def test_the_ladder():
 
 
 def test_the_translator():
-    table = result("translation-typefaces")["unpaired"]
+    table = result("unpaired-typefaces")["unpaired"]
     made, untouched = table["made"], table["sources"]
-    text = line("make run RUN=translation-typefaces")
+    text = line("make run RUN=unpaired-typefaces")
     taken, same = (100 * made[name] for name in ("on the target's side", "in the source's class"))
     assert f"the other's in {taken:.0f} of 100 cases, and for the same digit in {same:.0f}." in text
     assert f"a pixel is then {made['distance']:.2f} from" in text

@@ -27,7 +27,7 @@ import browser_network  # noqa: E402
 import translator  # noqa: E402
 
 BOOK = ROOT / "book"
-RUN = BOOK / "results" / "translation-typefaces"
+RUN = BOOK / "results" / "unpaired-typefaces"
 OTHER = {"there": "back", "back": "there"}
 FILES = ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min", "live/network", "explorer/latents"]
 FILES += [f"translator/{name}" for name in ("networks", "weights", "digits", "pen")]
