@@ -101,6 +101,26 @@ def test_every_file_that_a_page_loads_exists(pages):
                 assert page.target(reference).exists(), f"{page.path} loads {reference}"
 
 
+def test_a_default_is_written_as_in_the_code(pages):
+    for name, page in pages.items():
+        if "library" in name:
+            text = page.path.read_text(encoding="utf-8")
+            assert not re.search("=[^ ]*&lt;(built-in|function|object|class)", text), name
+
+
+def test_the_tables_of_a_page_with_the_same_columns_fold_alike(pages):
+    """On a phone a table of class `rows` becomes a list."""
+    for name, page in pages.items():
+        tables = {}
+        for kind, columns in re.findall(
+            r'<table class="([^"]*)".*?<thead>(.*?)</thead>',
+            page.path.read_text(encoding="utf-8"),
+            re.DOTALL,
+        ):
+            tables.setdefault(re.sub(r"<[^>]*>", "", columns), set()).add("rows" in kind.split())
+        assert all(len(folds) == 1 for folds in tables.values()), name
+
+
 def test_every_image_is_described(pages):
     for page in pages.values():
         for source, alt in page.images:

@@ -603,6 +603,15 @@ def test_it_fits_a_phone(open_translator):
     assert answer["y"] + answer["height"] - paper["y"] < 600  # both are seen at once
 
 
+def test_the_example_is_seen_whichever_colours_the_system_has(open_translator):
+    page = open_translator(forced_colors="active")
+    page.evaluate("gantranslator.page.idle()")
+    examples = part(page, "example")
+    borders = examples.evaluate_all("all => all.map((e) => getComputedStyle(e).borderTopColor)")
+    chosen = borders.pop(7)
+    assert len(set(borders)) == 1 and chosen not in borders
+
+
 def test_without_javascript_the_figure_stands(open_translator):
     page = open_translator(java_script_enabled=False)
     assert page.is_visible("#translator-still") and page.is_hidden("#translator-live")

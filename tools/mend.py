@@ -74,7 +74,7 @@ def name_cells(table):
     cells = re.findall(r"<td.*?</td>", rows, re.DOTALL)
     columns = [[name, *cells[i :: len(names)]] for i, name in enumerate(names)]
     letters = sum(max(map(longest_word, column)) for column in columns)
-    if len(names) > 3 and letters > 30 and "rows" not in kind.split():
+    if len(names) > 3 and letters > 27 and "rows" not in kind.split():
         kind += " rows"
     column = itertools.cycle(TAG.sub("", name).strip() for name in names)
     rows = re.sub(r"<td", lambda _: f'<td data-name="{next(column)}"', rows)
