@@ -61,8 +61,8 @@ def test_evaluation_on_mnist():
     ours, real = scores["samples"], scores["real"]
     kid, other = (f"{s['kid']:.2f} ± {s['kid_standard_error']:.2f}" for s in (ours, real))
     text = line("make run RUN=evaluation-mnist")
-    assert f"a KID of {kid}, and {other} to real images" in text
-    assert f"recall is theirs, {ours['recall']:.2f} and {real['recall']:.2f};" in text
+    assert f"of `dcgan-mnist` a KID of {kid}, and real images {other}." in text
+    assert f"recall is that of real images, {ours['recall']:.2f} and {real['recall']:.2f};" in text
     assert f"precision is not, {ours['precision']:.2f} and {real['precision']:.2f}." in text
 
 
