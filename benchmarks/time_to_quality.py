@@ -103,17 +103,18 @@ def paces(names, dataset):
         gan, feed = peers.build(name, 0), Feed(data, peers.RECIPES[name].batch)
         feed.train(gan, 1)
         first, start = time.perf_counter() - start, time.perf_counter()
-        feed.train(gan, 3)
-        count = max(1, round(3 * BLOCK_SECONDS / (time.perf_counter() - start)))
+        feed.train(gan, 2)
+        count = max(1, round(2 * BLOCK_SECONDS / (time.perf_counter() - start)))
+        print(f"{name}: {first:.1f} s, then blocks of {count} rounds", flush=True)
         runs[name], took[name] = (gan, feed, count), [first]
     for _ in range(BLOCKS):
         for name, (gan, feed, count) in runs.items():
             start = time.perf_counter()
             feed.train(gan, count)
             took[name].append((time.perf_counter() - start) / count)
+            print(f"{name}: {1e3 * took[name][-1]:.1f} ms a round", flush=True)
     for name, (first, *blocks) in took.items():
         middle = statistics.median(blocks)
-        print(f"{name}: {1e3 * middle:.1f} ms a round, {first:.1f} s before")
         yield {"recipe": name, "first_s": first, "round_s": middle, "blocks_s": blocks}
 
 

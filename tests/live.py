@@ -75,13 +75,15 @@ def opening(browser, folder, page, ready, still):
     )
     opened = []
 
-    def open_alone(width=1280, without_wasm=False, **options):
+    def open_alone(width=1280, without_wasm=False, missing=(), **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         context.set_default_timeout(60_000)
         page = context.new_page()
         page.complaints = []
         if without_wasm:
             page.add_init_script("WebAssembly.validate = () => false")
+        for name in missing:
+            page.route(f"**/{name}", lambda route: route.abort())
         opened.append(page)
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))

@@ -476,6 +476,7 @@ def test_everything_that_the_text_proposes_can_be_set_up(open_explorer):
     typical = np.abs(pixels(page, "sample") - first).mean()
     part(page, "threshold").fill("3")
     assert part(page, "threshold-value").inner_text() == "none"
+    assert part(page, "threshold").get_attribute("aria-valuetext") == "none"  # and not 3
     assert np.abs(pixels(page, "sample") - first).mean() > 3 * typical
 
 
@@ -484,6 +485,14 @@ def test_it_fits_a_phone(open_explorer):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     boxes = [label.bounding_box() for label in page.locator(".explorer-classes label").all()]
     assert min(min(box["width"], box["height"]) for box in boxes) >= 44  # a thumb's size
+
+
+def test_the_class_is_seen_whichever_colours_the_system_has(open_explorer):
+    page = open_explorer(forced_colors="active")
+    labels = page.locator(".explorer-classes label")
+    borders = labels.evaluate_all("all => all.map((e) => getComputedStyle(e).borderTopColor)")
+    chosen = borders.pop(3)
+    assert len(set(borders)) == 1 and chosen not in borders
 
 
 def test_without_javascript_the_figure_stands(open_explorer):

@@ -61,8 +61,8 @@ def test_evaluation_on_mnist():
     ours, real = scores["samples"], scores["real"]
     kid, other = (f"{s['kid']:.2f} ± {s['kid_standard_error']:.2f}" for s in (ours, real))
     text = line("make run RUN=evaluation-mnist")
-    assert f"a KID of {kid}, and {other} to real images" in text
-    assert f"recall is theirs, {ours['recall']:.2f} and {real['recall']:.2f};" in text
+    assert f"of `dcgan-mnist` a KID of {kid}, and real images {other}." in text
+    assert f"recall is that of real images, {ours['recall']:.2f} and {real['recall']:.2f};" in text
     assert f"precision is not, {ours['precision']:.2f} and {real['precision']:.2f}." in text
 
 
@@ -131,9 +131,9 @@ def test_the_ladder():
 
 
 def test_the_translator():
-    table = result("translation-typefaces")["unpaired"]
+    table = result("unpaired-typefaces")["unpaired"]
     made, untouched = table["made"], table["sources"]
-    text = line("make run RUN=translation-typefaces")
+    text = line("make run RUN=unpaired-typefaces")
     taken, same = (100 * made[name] for name in ("on the target's side", "in the source's class"))
     assert f"the other's in {taken:.0f} of 100 cases, and for the same digit in {same:.0f}." in text
     assert f"a pixel is then {made['distance']:.2f} from" in text

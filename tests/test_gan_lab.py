@@ -464,6 +464,23 @@ def test_points_can_be_drawn_on_a_phone_where_nothing_scrolls_sideways(lab):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_nothing_scrolls_sideways_at_a_zoom_of_four(lab):
+    page = lab(320)
+    for loss in ("non_saturating", "wasserstein"):
+        page.select_option('[data-setting="loss"]', loss)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_the_keys_of_the_browser_stay_its_own(lab):
+    page = lab()
+    page.select_option('[data-setting="density"]', "drawn")
+    page.focus('[data-lab="plane"]')
+    taken = """(modifier) => !document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
+        {key: "ArrowLeft", [modifier]: true, cancelable: true, bubbles: true}))"""
+    assert page.evaluate(taken, "none")
+    assert not page.evaluate(taken, "altKey")  # back, in most browsers
+
+
 def test_every_control_has_a_name(lab):
     page = lab()
     for selector in ("#lab button", "#lab select", "#lab input"):

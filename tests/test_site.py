@@ -1,11 +1,15 @@
 """The book as it is built: no warning, nothing from another host, nothing missing."""
 
 import re
+import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from sources import CHAPTERS, CONFIG, PAGES, URL
+from sources import CHAPTERS, CONFIG, PAGES, ROOT, URL
+
+sys.path.append(str(ROOT / "tools"))
+import mend  # noqa: E402
 
 
 class Page(HTMLParser):
@@ -99,6 +103,24 @@ def test_every_file_that_a_page_loads_exists(pages):
         for reference in local:
             if not reference.startswith("data:"):
                 assert page.target(reference).exists(), f"{page.path} loads {reference}"
+
+
+def test_a_default_is_written_as_in_the_code(pages):
+    for name, page in pages.items():
+        if "library" in name:
+            text = page.path.read_text(encoding="utf-8")
+            assert not re.search("=[^ ]*&lt;(built-in|function|object|class)", text), name
+
+
+def test_tables_fold_where_they_can(pages):
+    """On a phone a table of class `rows` is a list; those with the same columns all are or none."""
+    for name, page in pages.items():
+        tables = {}
+        for kind, head, rows in mend.TABLE.findall(page.path.read_text(encoding="utf-8")):
+            folds = "rows" in kind.split()
+            tables.setdefault(mend.TAG.sub("", head), set()).add(folds)
+            assert not (folds and r'data-name="\(' in rows), f"{name}: a formula names a column"
+        assert all(len(folds) == 1 for folds in tables.values()), name
 
 
 def test_every_image_is_described(pages):

@@ -27,7 +27,7 @@ import browser_network  # noqa: E402
 import translator  # noqa: E402
 
 BOOK = ROOT / "book"
-RUN = BOOK / "results" / "translation-typefaces"
+RUN = BOOK / "results" / "unpaired-typefaces"
 OTHER = {"there": "back", "back": "there"}
 FILES = ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min", "live/network", "explorer/latents"]
 FILES += [f"translator/{name}" for name in ("networks", "weights", "digits", "pen")]
@@ -212,6 +212,15 @@ def test_the_ink_falls_off_with_the_distance(ask):
     assert not np.any(ask("ink", strokes=[], radius=1.4, side=28))
 
 
+def test_the_ink_of_a_stroke_that_grows_is_that_of_the_whole(ask):
+    points, lengths = np.random.default_rng(0).uniform(-3, 31, (40, 2)).tolist(), [1, 2, 3, 3, 20]
+    lengths, radii = [*lengths, 40, 40], [1.4, 1.4, 1.4, 2, 2, 1.4, 2]  # turned round in between
+    found = ask("growing", points=points, lengths=lengths, radii=radii, side=28)
+    for image, length, radius in zip(found, lengths, radii, strict=True):
+        whole = ask("ink", strokes=[points[:length]], radius=radius, side=28)
+        assert image == whole
+
+
 @pytest.mark.parametrize("way", OTHER)
 def test_the_pen_is_as_thick_as_the_stem_of_a_one(ask, way):
     radius = NETWORKS[way]["pen"]
@@ -355,6 +364,13 @@ def test_without_webassembly_it_translates_all_the_same(open_translator):
     assert np.ptp(shown(page, "translated")) > 150
 
 
+def test_without_the_file_of_webassembly_it_translates_all_the_same(open_translator):
+    page = open_translator(missing=["tf-backend-wasm.min.js"])
+    page.complaints.clear()  # that a file is missing
+    assert page.evaluate("tf.getBackend()") == "cpu"
+    assert np.ptp(shown(page, "translated")) > 150
+
+
 @pytest.mark.parametrize("way", OTHER)
 def test_the_page_shows_what_keras_makes(open_translator, networks, way):
     page = open_translator()
@@ -412,6 +428,53 @@ def test_a_mouse_draws(open_translator):
     assert differ(shown(page, "translated"), before) == 0
     page.mouse.click(*places(page, (9, 9))[0], button="right")
     assert strokes(page) == []
+
+
+def test_a_stroke_that_is_taken_away_does_not_go_on(open_translator):
+    page = open_translator()
+
+    def draw(*keys, row=6):
+        """A line across the paper; half way the keys are pressed."""
+        (x, y), half, end = places(page, *((column, row) for column in (5, 12, 20)))
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(*half, steps=4)
+        for key in keys:
+            page.keyboard.press(key)
+        page.mouse.move(*end, steps=4)
+        page.mouse.up()
+
+    part(page, "clear").click()
+    draw("Control+z")
+    assert strokes(page) == [] and "An empty paper" in status(page)
+    draw()
+    (first,) = strokes(page)
+    draw("Backspace", row=20)
+    assert strokes(page) == [first]
+    draw(" ", row=20)  # the keyboard's pen takes over
+    assert strokes(page)[2:] == [[[SIDE / 2, SIDE / 2]]]
+    (x, y), end = places(page, (5, 12), (20, 12))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.evaluate("gantranslator.page.setUp({digit: 3})")
+    page.mouse.move(*end)
+    page.mouse.up()
+    assert strokes(page) == [] and "Example 3" in status(page)
+
+
+def test_a_long_scribble_holds_nothing_up(open_translator):
+    took = open_translator().evaluate("""() => {
+        const stroke = [], times = [];
+        for (let k = 0; k < 60000; k++) {
+            stroke.push([14 + 10 * Math.cos(k / 30), 14 + 10 * Math.sin(k / 41)]);
+            if (k < 59990) continue;
+            const began = performance.now();
+            gantranslator.ink([stroke], 1.4, 28);
+            times.push(performance.now() - began);
+        }
+        return times.slice(1);
+    }""")
+    assert min(took) < 5  # milliseconds for one more point of a minute's stroke
 
 
 def test_it_answers_while_one_draws(open_translator):
@@ -538,6 +601,15 @@ def test_it_fits_a_phone(open_translator):
     assert min(min(box["width"], box["height"]) for box in boxes) >= 44  # a thumb's size
     paper, answer = (part(page, name).bounding_box() for name in ("paper", "returned"))
     assert answer["y"] + answer["height"] - paper["y"] < 600  # both are seen at once
+
+
+def test_the_example_is_seen_whichever_colours_the_system_has(open_translator):
+    page = open_translator(forced_colors="active")
+    page.evaluate("gantranslator.page.idle()")
+    examples = part(page, "example")
+    borders = examples.evaluate_all("all => all.map((e) => getComputedStyle(e).borderTopColor)")
+    chosen = borders.pop(7)
+    assert len(set(borders)) == 1 and chosen not in borders
 
 
 def test_without_javascript_the_figure_stands(open_translator):

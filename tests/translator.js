@@ -14,6 +14,15 @@ const questions = {
 
   ink: ({ strokes, radius, side }) => Array.from(gantranslator.ink(strokes, radius, side)),
 
+  /** The ink of a stroke once it has grown to each of these lengths, with the radius then. */
+  growing({ points, lengths, radii, side }) {
+    const stroke = [];
+    return lengths.map((length, k) => {
+      stroke.push(...points.slice(stroke.length, length));
+      return Array.from(gantranslator.ink([stroke], radii[k], side));
+    });
+  },
+
   /** What is on the paper after every act: the example, and how many points each stroke has. */
   drawing({ acts }) {
     const drawing = new gantranslator.Drawing();

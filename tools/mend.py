@@ -68,13 +68,17 @@ def longest_word(cell):
 
 
 def name_cells(table):
-    """A table whose cells know the name of their column; `rows` if it is too wide for a phone."""
+    """A table whose cells know the name of their column; `rows` if it is too wide for a phone.
+
+    A name that is a formula could not be written before its cell: such a table stays one.
+    """
     kind, head, rows = table.groups()
     names = re.findall(r"<th[ >].*?</th>", head, re.DOTALL)
     cells = re.findall(r"<td.*?</td>", rows, re.DOTALL)
     columns = [[name, *cells[i :: len(names)]] for i, name in enumerate(names)]
     letters = sum(max(map(longest_word, column)) for column in columns)
-    if len(names) > 3 and letters > 30 and "rows" not in kind.split():
+    wide = len(names) > 3 and letters > 27 and "math" not in head
+    if wide and "rows" not in kind.split():
         kind += " rows"
     column = itertools.cycle(TAG.sub("", name).strip() for name in names)
     rows = re.sub(r"<td", lambda _: f'<td data-name="{next(column)}"', rows)

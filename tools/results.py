@@ -41,6 +41,8 @@ How to read it:
 - *parameters* are the values of the YAML file; all others are the chapter's defaults.
 - *seconds* are those of the whole run: every training in the notebook, the scores, the figures.
 - *command* repeats the run into `outputs/`, from a clone at the commit in the column *code*.
+- *data* is the name of a data set, or the path of a folder of images. The YAML file tells what was
+  in that folder, and the command needs it there.
 
 """
 

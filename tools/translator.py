@@ -1,6 +1,6 @@
 """Bring two trained translators into the reader's browser: a digit drawn there and back again.
 
-python tools/translator.py book/results/translation-typefaces
+python tools/translator.py book/results/unpaired-typefaces
 
 Reads `generator.keras`, the way there, `back.keras` and `run.json`, which a full run left in the
 folder, and writes the files that the page `book/translator.md` loads, the figure that stands in

@@ -17,7 +17,8 @@ SMALL = {
     "biggan": {},
     "training_tricks": {"points_steps": 20, "width": 8},
     "training_doctor": {"few": 40, "all_images": 100, "search_steps": 2, "width": 8},
-    "translation": {"toy_steps": 20, "cycle_steps": 2, "unpaired_size": "", "width": 4},
+    "translation": {"toy_steps": 20, "width": 4},
+    "unpaired": {"toy_steps": 20, "width": 4},
     "restoration": {"breadth": 4},
     "latents": {"toy_steps": 4, "find_steps": 2, "width": 4},
 }
@@ -35,7 +36,7 @@ if os.environ.get("GANLIB_DATA") and (Path(os.environ["GANLIB_DATA"]) / "mnist.n
 NEED_LABELS = ("conditional", "biggan", "evaluation")
 
 # Their samples are made of images that were set apart, of which there may be fewer.
-OF_HELD_OUT = ("translation", "restoration")
+OF_HELD_OUT = ("translation", "unpaired", "restoration")
 
 ALL = tuple(itertools.product(SMALL, DATA, STEPS))
 
@@ -52,6 +53,8 @@ QUICK = (
     ("training_doctor", "three-classes", "few-steps"),
     ("translation", "30x45", "few-steps"),
     ("translation", "colour", "max-seconds"),
+    ("unpaired", "30x45", "max-seconds"),
+    ("unpaired", "colour", "few-steps"),
     ("restoration", "colour", "few-steps"),
     ("restoration", "no-classes", "max-seconds"),
     ("latents", "colour", "few-steps"),
@@ -70,7 +73,10 @@ def parameters(case, dataset, output_dir) -> dict:
     """What is injected after the parameters' cell."""
     chapter, kind, budget = case
     given = {"dataset": str(dataset), "output_dir": str(output_dir), "n_samples": N_SAMPLES}
-    if chapter == "translation" and kind in FOLDERS:  # a folder to itself: names agree
+    if chapter == "unpaired":  # a data set to itself; of folders the names agree
+        given |= {"sources": given.pop("dataset"), "image_size": ""}
+        given |= {"targets": str(dataset), "paired": kind in FOLDERS and budget == "few-steps"}
+    if chapter == "translation" and kind in FOLDERS:
         given |= {"sources": str(dataset), "targets": str(dataset)}
     if kind in SIZES:
         given["image_size"] = SIZES[kind]

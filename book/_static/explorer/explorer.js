@@ -62,7 +62,9 @@
       const z = latent();
       show(find("sample"), z, only(label()));
       all("class").forEach((canvas, i) => show(canvas, z, only(i)));
-      find("threshold-value").textContent = threshold() ? digits(threshold()) : "none";
+      const bound = threshold() ? digits(threshold()) : "none";
+      find("threshold-value").textContent = bound;
+      find("threshold").setAttribute("aria-valuetext", bound);
       all("direction-value").forEach((output, k) => (output.textContent = digits(offsets()[k])));
       find("length").textContent = digits(explorer.length(z));
       find("sample").setAttribute("aria-label", `The picture: ${summary()}`);

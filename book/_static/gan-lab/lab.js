@@ -249,7 +249,7 @@
       });
     }
     plane.canvas.addEventListener("keydown", (event) => {
-      if (game.density !== drawing) return;
+      if (game.density !== drawing || event.ctrlKey || event.metaKey || event.altKey) return;
       const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
       const move = moves[event.key];
       if (!move && event.key !== " ") return;

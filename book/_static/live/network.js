@@ -103,7 +103,7 @@
 
   /** Whether WebAssembly runs here: the one binary that comes with the book needs SIMD. */
   async function startWasm() {
-    if (!live.wasm || !(await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT"))) return false;
+    if (!live.wasm || !tf.wasm || !(await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT"))) return false;
     if (tf.getBackend() === "wasm") return true;
     tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false); // those are other binaries
     // It wants to know of three, and with SIMD and without threads starts this one.

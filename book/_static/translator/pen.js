@@ -11,6 +11,35 @@
     return Math.hypot(x - ax - t * dx, y - ay - t * dy);
   }
 
+  const known = new WeakMap(); // stroke -> how far each pixel is from it, and from how much of it
+
+  /**
+   * How far the middle of each pixel is from a stroke, where that is within reach.
+   *
+   * A stroke only grows: what is known of its beginning is not computed again.
+   */
+  function distances(points, reach, side) {
+    let found = known.get(points);
+    if (found?.reach !== reach || found.nearest.length !== side * side) {
+      found = { reach, nearest: new Float64Array(side * side).fill(Infinity), last: 0 };
+      known.set(points, found);
+    }
+    const { nearest } = found;
+    const from = (a) => Math.max(0, Math.floor(a - reach));
+    const to = (a) => Math.min(side - 1, Math.ceil(a + reach));
+    for (let k = found.last; k < Math.max(1, points.length - 1); k++) {
+      const a = points[k], b = points[k + 1] ?? a;
+      for (let row = from(Math.min(a[1], b[1])); row <= to(Math.max(a[1], b[1])); row++) {
+        for (let column = from(Math.min(a[0], b[0])); column <= to(Math.max(a[0], b[0])); column++) {
+          const i = side * row + column;
+          nearest[i] = Math.min(nearest[i], distance(column + 0.5, row + 0.5, a, b));
+        }
+      }
+    }
+    found.last = points.length - 1;
+    return nearest;
+  }
+
   /**
    * The ink of strokes on a square of so many pixels a side, from 0 to 1 in steps of 1/255.
    *
@@ -18,19 +47,11 @@
    * glyph falls off with the distance from its outline, so does that of a line from the pen's.
    */
   translator.ink = (strokes, radius, side) => {
-    const nearest = new Float64Array(side * side).fill(Infinity), reach = radius + EDGE;
-    const from = (a) => Math.max(0, Math.floor(a - reach));
-    const to = (a) => Math.min(side - 1, Math.ceil(a + reach));
+    const nearest = new Float64Array(side * side).fill(Infinity);
     for (const points of strokes) {
-      for (let k = 0; k < Math.max(1, points.length - 1); k++) {
-        const a = points[k], b = points[k + 1] ?? a;
-        for (let row = from(Math.min(a[1], b[1])); row <= to(Math.max(a[1], b[1])); row++) {
-          for (let column = from(Math.min(a[0], b[0])); column <= to(Math.max(a[0], b[0])); column++) {
-            const i = side * row + column;
-            nearest[i] = Math.min(nearest[i], distance(column + 0.5, row + 0.5, a, b));
-          }
-        }
-      }
+      distances(points, radius + EDGE, side).forEach((d, i) => {
+        if (d < nearest[i]) nearest[i] = d;
+      });
     }
     return Float64Array.from(nearest, (d) => {
       const ink = Math.min(1, Math.max(0, 0.5 + (radius - d) / EDGE));

@@ -29,6 +29,12 @@
     /** Which of the examples is on the paper, if it is alone there; or null. */
     const alone = () => (drawing.strokes.length ? null : drawing.example);
 
+    /** Another paper, which a stroke that is being drawn does not go on upon. */
+    function show(example, strokes) {
+      touched = null;
+      drawing.show(example, strokes);
+    }
+
     /** Show what is on the paper now, and have the networks answer soon. */
     function changed() {
       const { example } = drawing;
@@ -154,6 +160,7 @@
     }
 
     function lower() {
+      touched = null; // one pen at a time
       movePen(pen ?? MIDDLE, true);
       drawing.begin(...pen);
       changed();
@@ -173,6 +180,7 @@
     // ------------------------------------------------------------------------------ wiring
 
     function undo() {
+      touched = null; // a stroke that is being drawn ends here
       const found = drawing.undo();
       movePen(pen);
       changed();
@@ -192,7 +200,7 @@
     /** Take these settings, the rest as at the start; strokes are given in shares of a side. */
     function setUp({ to = "there", digit = null, strokes = [], deviation = 0 }) {
       const scale = (points) => points.map((place) => place.map((share) => share * side));
-      drawing.show(digit, strokes.map(scale));
+      show(digit, strokes.map(scale));
       find("noise").value = deviation;
       turn(to);
       return say();
@@ -200,7 +208,7 @@
 
     for (const button of all("example")) {
       button.addEventListener("click", () => {
-        drawing.show(Number(button.value));
+        show(Number(button.value));
         changed();
         say();
       });
@@ -213,7 +221,7 @@
     }
     find("undo").addEventListener("click", undo);
     find("clear").addEventListener("click", () => {
-      drawing.show(null);
+      show(null);
       changed();
       say();
     });
