@@ -121,7 +121,7 @@ def test_three_rounds_are_those_of_its_authors(peers, in_double, name, by_tape):
     assert np.median(largest_gaps(start)) > 1e-4
 
 
-# The parameters of the generator and of the discriminator, those of keras.io as its page prints them;
+# The parameters of the generator and the discriminator, those of keras.io as its page prints them;
 # the rate and the betas of their Adams; their batch and rounds.
 PUBLISHED = {
     "TensorFlow tutorial": (2_330_944, 212_865, (1e-4, 0.9, 0.999), 256, 50 * 234),
