@@ -114,7 +114,8 @@ SMALL = {"steps": 100, "n_critic": 2, "batch_size": 8, "latent_dim": 2, "n_sampl
 
 
 def losses(folder, searched, seeds, **more):
-    values = SMALL | {"searched": searched, "table_seeds": seeds, "output_dir": str(folder)} | more
+    values = SMALL | {"searched": searched, "table_seeds": seeds, "output_dir": str(folder)}
+    values |= {"trainings": str(folder)} | more
     return run("wgan_lsgan", (*LOSSES, *SHOWN), **values)
 
 
