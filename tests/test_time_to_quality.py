@@ -221,3 +221,32 @@ def test_seconds_to_a_score(race):
     )
     assert race.rounds_to(trail, 4.0) == 35 and race.rounds_to(trail, 3.9) == np.inf
     assert race.seconds_to(trail, 9.0, pace) == 7 + 24 * 0.5
+
+
+def test_what_scores_is_not_what_trains(peers, race, monkeypatch):
+    """Neither a GAN nor the judge has seen the images that a GAN's are compared with."""
+    images, seen = np.zeros((240, 28, 28, 1), "uint8"), {}
+    images[:, 0, 0, 0] = np.arange(240)
+
+    class Judge:
+        def __init__(self, data, epochs):
+            seen["judge"] = self.features(data.images)
+
+        def features(self, images):
+            return set(images[:, 0, 0, 0].tolist())
+
+    def training(gan, data, rounds, score):
+        seen["gan"] = seen["judge"] | Judge.features(None, data.images)
+        yield rounds[-1], score(images[:1])
+
+    monkeypatch.setattr(ganlib.data, "load", lambda name: ganlib.data.Dataset(name, images))
+    monkeypatch.setattr(ganlib.metrics, "Classifier", Judge)
+    monkeypatch.setattr(
+        ganlib.metrics, "frechet_distance", lambda real, made: seen.update(real=real) or 1.0
+    )
+    monkeypatch.setattr(race, "Feed", lambda data, batch: data)
+    monkeypatch.setattr(race, "training", training)
+    monkeypatch.setattr(peers, "build", lambda name, seed: None)
+    (row,) = race.quality(["this book"], 1, 40, "numbers")
+    assert row["rounds"] == 40 and len(seen["real"]) == 20
+    assert seen["real"].isdisjoint(seen["gan"]) and len(seen["gan"]) == 220
