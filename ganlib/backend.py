@@ -79,7 +79,8 @@ elif NAME == "torch":
         return output, aux, pull
 
     def input_gradient(function, inputs):
-        inputs = inputs.detach().requires_grad_()
+        if not inputs.requires_grad:  # what depends on others goes on doing so
+            inputs = inputs.detach().requires_grad_()
         return torch.autograd.grad(function(inputs), inputs, create_graph=True)[0]
 
 else:

@@ -1,6 +1,9 @@
 """The lab against trainings done by hand."""
 
 import json
+import re
+import subprocess
+import sys
 import types
 
 import keras
@@ -382,6 +385,49 @@ def test_a_process_that_ended_holds_no_row(tmp_path):
     next(gone)
     gone.close()
     assert list(shared("ab", tmp_path)) == ["a", "b"]
+
+
+def test_a_process_that_was_killed_holds_no_row(tmp_path):
+    """And what it left half written is no training."""
+    code = "import sys, time; from ganlib.training.lab import shared; "
+    code += "rows = shared('ab', sys.argv[1]); print(next(rows), flush=True); time.sleep(600)"
+    begun = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(begun, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "a\n"
+        rows = shared("ab", tmp_path)
+        assert next(rows) == "b"
+        other.kill()
+    assert list(rows) == ["a"]
+
+
+def test_names_of_any_kind_make_files(tmp_path):
+    """On Windows too, where a name ends in no dot or space and has none of these signs."""
+    names = ["", 'a/b:c*d?<e>|f\\\\g"h\0i\n', "..", "CON", "雪" * 90, "🎲 é", "Ab", "ab", "x" * 300]
+    lab = Lab(score, steps=1, folder=tmp_path)
+    for name in shared(names, tmp_path):
+        lab.add(name, build, batches)
+    again = Lab(score, steps=1, folder=tmp_path)
+    assert [again.add(name, build, batches) for name in names] == [None] * len(names)
+    files = [file.name for file in tmp_path.iterdir()]
+    assert len({name.lower() for name in files}) == 2 * len(names)
+    assert all(re.fullmatch(r"[\w.,=+ -]{1,200}[a-z]", name, re.ASCII) for name in files)
+
+
+def test_a_folder_has_trainings_of_one_kind(tmp_path):
+    def begin(**settings):
+        return Lab(score, steps=1, folder=tmp_path / "new", settings=settings)
+
+    begin(width=4, data="ring").add("plain", build, batches)
+    begin(data="ring", width=np.int64(4))
+    for others in ({"width": 5, "data": "ring"}, {"width": 4}, {"width": 4, "data": "", "n": 1}):
+        with pytest.raises(
+            ValueError, match=r"new has trainings with \w+ = .*: use another folder"
+        ):
+            begin(**others)
+    begin()  # nothing is said of it
+    (tmp_path / "new" / "settings.json").write_text('{"width": ')
+    begin(width=4)
+    Lab(score, steps=1, settings={"width": 5})
 
 
 def test_without_a_folder_there_is_nothing_to_share():

@@ -170,3 +170,16 @@ def test_saved_and_loaded_it_keeps_its_arguments(tmp_path):
 def test_a_box_has_a_positive_size():
     with pytest.raises(ValueError, match="it is positive, not 0"):
         penalties.WeightClipping(0)
+
+
+def test_a_gradient_may_be_taken_through_gradients():
+    """Of the players of |d|^2 g / 2: after two steps of the one, by the other's number."""
+
+    def ahead(g):
+        d = ops.ones((3,))
+        for _ in range(2):
+            d = d - 0.5 * backend.input_gradient(lambda d: ops.sum(d**2) * g / 2, d)
+        return ops.sum(d)
+
+    found = backend.input_gradient(ahead, ops.convert_to_tensor(0.4))
+    assert ops.convert_to_numpy(found) == pytest.approx(-3 * (1 - 0.5 * 0.4), rel=1e-5)

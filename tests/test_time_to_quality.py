@@ -66,15 +66,14 @@ def keras_gan_by_tape(tf, gan, real, z):
 
 
 def wasserstein_by_tape(tf, gan, real, z):
-    def draw(*shape):
-        return keras.random.normal((len(real), *shape), seed=gan.seed_generator)
-
+    rows, seed = len(real), gan.seed_generator
     for _ in range(3):
         with tf.GradientTape() as tape:
-            fake = gan.generator(draw(128), training=True)
+            drawn = keras.random.normal((rows, 128), seed=seed)
+            fake = gan.generator(drawn, training=True)
             fake_logits = gan.discriminator(fake, training=True)
             real_logits = gan.discriminator(real, training=True)
-            between = real + draw(1, 1, 1) * (fake - real)
+            between = real + keras.random.uniform((rows, 1, 1, 1), seed=seed) * (fake - real)
             with tf.GradientTape() as inner:
                 inner.watch(between)
                 pred = gan.discriminator(between, training=True)
@@ -120,6 +119,26 @@ def test_three_rounds_are_those_of_its_authors(peers, in_double, name, by_tape):
 
     assert max(largest_gaps(theirs.get_weights())) < 1e-7
     assert np.median(largest_gaps(start)) > 1e-4
+
+
+# The parameters of the generator and the discriminator, those of keras.io as its page prints them;
+# the rate and the betas of their Adams; their batch and rounds.
+PUBLISHED = {
+    "TensorFlow tutorial": (2_330_944, 212_865, (1e-4, 0.9, 0.999), 256, 50 * 234),
+    "Keras-GAN": (856_193, 393_729, (2e-4, 0.5, 0.999), 32, 4000),
+    "keras.io WGAN-GP": (910_660, 4_305_409, (2e-4, 0.5, 0.9), 512, 20 * 117),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_sizes_rates_and_ends_are_those_of_its_authors(peers, name):
+    gan, recipe = peers.build(name, 0), peers.RECIPES[name]
+    *sizes, adam, batch, rounds = PUBLISHED[name]
+    assert [gan.generator.count_params(), gan.discriminator.count_params()] == sizes
+    for own in (gan.generator_optimizer, gan.discriminator_optimizer):
+        assert (float(own.learning_rate), own.beta_1, own.beta_2) == pytest.approx(adam)
+    assert (recipe.batch, recipe.rounds) == (batch, rounds)
+    assert gan.ema_generator is None
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ TEXT = """\
 
 To print and to keep. Every row is one change to a good baseline, trained from five seeds on MNIST:
 {doc}`training_tricks` and {doc}`training_doctor` explain it, and {doc}`results` says how to repeat
-it. The baseline is a DCGAN with batch norm, the non-saturating loss, Adam at rates of 0.004 and
-0.002 without momentum, and an average of the generator's weights. Where images are few it has
-rates of 0.002 and $\\beta_1 = 0.5$.
+it. The run is older than the chapter, which no longer has all of its rows. The baseline is a DCGAN
+with batch norm, the non-saturating loss, Adam at rates of 0.004 and 0.002 without momentum, and an
+average of the generator's weights. Where images are few it has rates of 0.002 and
+$\\beta_1 = 0.5$.
 
 - *effect* is the factor by which the row changes the FID: the median of all ratios of one of its
   five trainings to one of the baseline's. Below 1 is better. In brackets is its interval, which

@@ -57,6 +57,7 @@ class Lab:
         folder: each finished training leaves a small file there, and one that has left its file is
             not trained again. Whatever else changes a training, such as the data, asks for another
             folder.
+        settings: of this, what may be known by name: a folder that began with others is refused.
 
     Attributes:
         table: list of dicts, one a training: `variant`, `seed`, its planned `rounds`, the
@@ -74,9 +75,12 @@ class Lab:
         seeds: Sequence[int] = (0,),
         max_seconds: float = 0.0,
         folder: str | Path = "",
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.score, self.steps, self.seeds, self.max_seconds = score, steps, seeds, max_seconds
         self.folder = folder and Path(folder).expanduser()
+        if self.folder and settings:
+            _require(self.folder, settings)
         self.table, self.samples = [], {}
 
     def add(
@@ -283,6 +287,23 @@ def _kept(file):
         return None
 
 
+def _require(folder, settings):
+    """Note in a new folder what its trainings depend on; raise ValueError if it has others."""
+    file, settings = folder / "settings.json", _plain(settings)
+    try:
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+    except UNREADABLE:  # there is none, or it is damaged
+        found = settings
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole(file) as part:
+            part.write_text(json.dumps(settings), encoding="utf-8")
+    for name in found | settings:
+        if (there := found.get(name)) != (here := settings.get(name)):
+            raise ValueError(
+                f"{folder} has trainings with {name} = {there!r}, not {here!r}: use another folder."
+            )
+
+
 def _file_name(rows):
     """Of a training: its variant, for people, and a number that tells it from all others."""
     return f"{_words(rows[-1]['variant'])} {_digest(json.dumps(rows))}.npz"
@@ -294,7 +315,7 @@ def _lock_name(name):
 
 
 def _words(name):
-    return re.sub(r"[^\w.,=+ -]", "_", name)[:80]
+    return re.sub(r"[^\w.,=+ -]", "_", name, flags=re.ASCII)[:80]
 
 
 def _digest(text):
