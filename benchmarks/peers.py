@@ -7,7 +7,8 @@ with another round, theirs, so that Keras's `fit` compiles it on TensorFlow and 
 - Keras-GAN: `dcgan/dcgan.py` of eriklindernoren/Keras-GAN. Its players share one Adam, which Keras
   no longer allows; here each has its own. Its discriminator ends in a sigmoid, here in the logit.
 - keras.io WGAN-GP: `examples/generative/wgan_gp.py` of keras-team/keras-io, written for
-  Fashion-MNIST, whose images are of the same size.
+  Fashion-MNIST, whose images are of the same size. Until August 2023 it drew the places of the
+  penalty from a normal distribution; here as since then, between the images.
 - R3GAN narrow: its authors have no recipe for a laptop. The width is ours here, the loss, the Adam
   and the weights those with which they start Stacked-MNIST; over its first 20 million images they
   change along a cosine, of which no training here sees more than a fiftieth.
@@ -87,23 +88,18 @@ class KerasGAN(Peer):
 
 
 class WassersteinGP(Peer):
-    """Three steps of the critic on the same real images, each with new fakes, then the generator's.
-
-    Where the penalty looks is drawn from a normal distribution, as in their code, and not between
-    the images only.
-    """
+    """Three steps of the critic on the same real images, each with new fakes; then the
+    generator's."""
 
     def round(self, real_images, latents, conditions=None):
         (real,), (z,) = real_images, latents
-        rows = ops.shape(real)[0]
-
-        def draw(*shape):
-            return keras.random.normal((rows, *shape), seed=self.seed_generator)
+        rows, seed = ops.shape(real)[0], self.seed_generator
 
         def critic():
-            fake = self.fake(draw(self.latent_dim))
+            fake = self.fake(keras.random.normal((rows, self.latent_dim), seed=seed))
             apart = ops.mean(self.logits(fake)) - ops.mean(self.logits(real))
-            looked_at = real + draw(1, 1, 1) * (fake - real)
+            place = keras.random.uniform((rows, 1, 1, 1), seed=seed)
+            looked_at = real + place * (fake - real)
             norms = ganlib.penalties.gradient_norms(self.discriminator, looked_at)
             return apart + 10 * ops.mean((norms - 1) ** 2)
 

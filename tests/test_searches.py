@@ -107,7 +107,7 @@ def few(rows):
 
 LOSSES = ("f989ed75", "58fbbd36", "ee2a7312", "9761ced4", "ca09db71", "6c67cb56", few(BEST))
 LOSSES += ("5191d5fa", "8c89ad98", "searched-rates", "searched-costs", "searched-marks")
-LOSSES += ("searched-search", "1d193da2", "5bc8c0f2", "46cea655", "searched-both")
+LOSSES += ("searched-search", "1d193da2", "5bc8c0f2", "46cea655", "4d87e969", "searched-both")
 SHOWN = ("searched-effects", "searched-chosen", "searched-tables", "searched-draw")
 SHOWN += ("searched-figure", "searched-samples")
 SMALL = {"steps": 100, "n_critic": 2, "batch_size": 8, "latent_dim": 2, "n_samples": 60}
@@ -171,6 +171,9 @@ def test_a_folder_of_other_parameters_is_refused(trainings, tmp_path):
     losses(tmp_path, 2, 2, steps=50)  # which the files' names tell apart
     with pytest.raises(ValueError, match="has trainings with width = 0, not 4: use another folder"):
         losses(tmp_path, 1, 1, width=4)
+    losses(tmp_path / "unsearched", 0, 1)
+    with pytest.raises(ValueError, match="has trainings with seed = 0, not 1"):
+        losses(tmp_path / "unsearched", 0, 1, seed=1)
 
 
 TRICKS = ("97982fda", "9034c8d0", "e4c7185e", "39be77fb", "7b09ba11", "14f61d96", "b72ce92c")

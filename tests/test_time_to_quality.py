@@ -66,15 +66,14 @@ def keras_gan_by_tape(tf, gan, real, z):
 
 
 def wasserstein_by_tape(tf, gan, real, z):
-    def draw(*shape):
-        return keras.random.normal((len(real), *shape), seed=gan.seed_generator)
-
+    rows, seed = len(real), gan.seed_generator
     for _ in range(3):
         with tf.GradientTape() as tape:
-            fake = gan.generator(draw(128), training=True)
+            drawn = keras.random.normal((rows, 128), seed=seed)
+            fake = gan.generator(drawn, training=True)
             fake_logits = gan.discriminator(fake, training=True)
             real_logits = gan.discriminator(real, training=True)
-            between = real + draw(1, 1, 1) * (fake - real)
+            between = real + keras.random.uniform((rows, 1, 1, 1), seed=seed) * (fake - real)
             with tf.GradientTape() as inner:
                 inner.watch(between)
                 pred = gan.discriminator(between, training=True)
@@ -120,6 +119,26 @@ def test_three_rounds_are_those_of_its_authors(peers, in_double, name, by_tape):
 
     assert max(largest_gaps(theirs.get_weights())) < 1e-7
     assert np.median(largest_gaps(start)) > 1e-4
+
+
+# The parameters of the generator and the discriminator, those of keras.io as its page prints them;
+# the rate and the betas of their Adams; their batch and rounds.
+PUBLISHED = {
+    "TensorFlow tutorial": (2_330_944, 212_865, (1e-4, 0.9, 0.999), 256, 50 * 234),
+    "Keras-GAN": (856_193, 393_729, (2e-4, 0.5, 0.999), 32, 4000),
+    "keras.io WGAN-GP": (910_660, 4_305_409, (2e-4, 0.5, 0.9), 512, 20 * 117),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_sizes_rates_and_ends_are_those_of_its_authors(peers, name):
+    gan, recipe = peers.build(name, 0), peers.RECIPES[name]
+    *sizes, adam, batch, rounds = PUBLISHED[name]
+    assert [gan.generator.count_params(), gan.discriminator.count_params()] == sizes
+    for own in (gan.generator_optimizer, gan.discriminator_optimizer):
+        assert (float(own.learning_rate), own.beta_1, own.beta_2) == pytest.approx(adam)
+    assert (recipe.batch, recipe.rounds) == (batch, rounds)
+    assert gan.ema_generator is None
 
 
 @pytest.fixture
@@ -202,3 +221,32 @@ def test_seconds_to_a_score(race):
     )
     assert race.rounds_to(trail, 4.0) == 35 and race.rounds_to(trail, 3.9) == np.inf
     assert race.seconds_to(trail, 9.0, pace) == 7 + 24 * 0.5
+
+
+def test_what_scores_is_not_what_trains(peers, race, monkeypatch):
+    """Neither a GAN nor the judge has seen the images that a GAN's are compared with."""
+    images, seen = np.zeros((240, 28, 28, 1), "uint8"), {}
+    images[:, 0, 0, 0] = np.arange(240)
+
+    class Judge:
+        def __init__(self, data, epochs):
+            seen["judge"] = self.features(data.images)
+
+        def features(self, images):
+            return set(images[:, 0, 0, 0].tolist())
+
+    def training(gan, data, rounds, score):
+        seen["gan"] = seen["judge"] | Judge.features(None, data.images)
+        yield rounds[-1], score(images[:1])
+
+    monkeypatch.setattr(ganlib.data, "load", lambda name: ganlib.data.Dataset(name, images))
+    monkeypatch.setattr(ganlib.metrics, "Classifier", Judge)
+    monkeypatch.setattr(
+        ganlib.metrics, "frechet_distance", lambda real, made: seen.update(real=real) or 1.0
+    )
+    monkeypatch.setattr(race, "Feed", lambda data, batch: data)
+    monkeypatch.setattr(race, "training", training)
+    monkeypatch.setattr(peers, "build", lambda name, seed: None)
+    (row,) = race.quality(["this book"], 1, 40, "numbers")
+    assert row["rounds"] == 40 and len(seen["real"]) == 20
+    assert seen["real"].isdisjoint(seen["gan"]) and len(seen["gan"]) == 220

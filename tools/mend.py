@@ -77,7 +77,7 @@ def name_cells(table):
     cells = re.findall(r"<td.*?</td>", rows, re.DOTALL)
     columns = [[name, *cells[i :: len(names)]] for i, name in enumerate(names)]
     letters = sum(max(map(longest_word, column)) for column in columns)
-    wide = len(names) > 3 and letters > 27 and "math" not in head
+    wide = len(names) > 3 and letters > 27 and "math" not in "".join(names)
     if wide and "rows" not in kind.split():
         kind += " rows"
     column = itertools.cycle(TAG.sub("", name).strip() for name in names)
