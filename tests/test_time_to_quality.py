@@ -96,10 +96,12 @@ BY_TAPE = [
 @pytest.fixture
 def in_double():
     """Where Adam makes no steps of what is rounding alone."""
-    before = keras.config.floatx()
+    before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")  # another test may have set it
     yield
-    keras.config.set_floatx(before)
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
 
 
 @needs_tensorflow
