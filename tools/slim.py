@@ -1,8 +1,9 @@
 """Sphinx extension: the site carries what its pages use, and nothing else.
 
 MathJax comes from the package sphinx-mathjax-offline, without its bundles for other formats of
-input, and only to pages with mathematics. The theme's icons come in one script of which the book
-uses 1 in 100. Maps of minified scripts and fonts for browsers of 2013 stay out.
+input, and only to pages with mathematics; it reads formulas aloud in English, as the book is. The
+theme's icons come in one script of which the book uses 1 in 100. Maps of minified scripts and
+fonts for browsers of 2013 stay out.
 
 Neither theme has an option for any of it: pydata's template always loads the whole script, 1.5 MB
 on every page. The script is cut rather than replaced, since the theme draws its icons with it.
@@ -73,6 +74,9 @@ def copy_mathjax(static):
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
+    for spoken in (static / "mathjax" / "sre" / "mathmaps").glob("*.json"):
+        if spoken.stem not in ("base", "en", "nemeth"):
+            spoken.unlink()
 
 
 def slim(app, exception):
