@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ganlib
 from ganlib import backend
+from ganlib.files import whole
 from ganlib.runs import environment
 
 
@@ -66,6 +67,5 @@ def write(output, found):
     """Write it as JSON, if there is a file to write; it is never half written."""
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
-        part = output.with_suffix(".part")
-        part.write_text(json.dumps(found, indent=1) + "\n")
-        part.replace(output)
+        with whole(output) as part:
+            part.write_text(json.dumps(found, indent=1) + "\n")

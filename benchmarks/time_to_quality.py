@@ -27,6 +27,7 @@ import numpy as np
 import peers
 
 import ganlib
+from ganlib.training import checkpoint
 
 BLOCKS, BLOCK_SECONDS = 7, 3.0
 
@@ -52,10 +53,7 @@ class Feed:
 
 def restart(gan, name, seed):
     """Put a GAN of the recipe `name` at the start of another training: compiled steps are kept."""
-    fresh = peers.build(name, seed)
-    states = ([*g.variables, *g.optimizer.variables] for g in (gan, fresh))
-    for variable, start in zip(*states, strict=True):
-        variable.assign(start)
+    checkpoint.assign(gan, checkpoint.state(peers.build(name, seed)))
 
 
 def training(gan, feed, rounds, score):
