@@ -222,6 +222,7 @@ def test_holds_nothing_of_the_machine_it_ran_on(chapter):
         assert set(cell.metadata) <= {"tags", "mystnb"}, cell.source
         for text in texts(cell):
             assert not MACHINE_PATH.search(text), text
+            assert "numpy=" not in text, f"the last digits are the machine's: {text}"
 
 
 @each_chapter
