@@ -21,6 +21,7 @@ SMALL = {
     "unpaired": {"toy_steps": 20, "width": 4},
     "restoration": {"breadth": 4},
     "latents": {"toy_steps": 4, "find_steps": 2, "width": 4},
+    "art": {"toy_steps": 4, "picture_steps": 1, "width": 4},
 }
 N_SAMPLES = 100
 
@@ -59,6 +60,8 @@ QUICK = (
     ("restoration", "no-classes", "max-seconds"),
     ("latents", "colour", "few-steps"),
     ("latents", "no-classes", "max-seconds"),
+    ("art", "colour", "few-steps"),
+    ("art", "no-classes", "max-seconds"),
     *((chapter, "no-classes", "few-steps") for chapter in NEED_LABELS),
 )
 
