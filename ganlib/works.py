@@ -78,7 +78,8 @@ def outline(image: ArrayLike, zoom: int = 4, spacing: float = 0.7) -> Outline:
     grey = np.rint(grey).astype(np.uint8)
     grey = np.pad(grey, 1, constant_values=np.uint8(dark))
     fine = enlarge(grey[None, ..., None], zoom)[0, ..., 0].astype(float)
-    found: Any = contour_generator(z=np.pad(fine, 1, constant_values=dark)).lines((dark + light) / 2)
+    traced = contour_generator(z=np.pad(fine, 1, constant_values=dark))
+    found: Any = traced.lines((dark + light) / 2)
     rings = [_evenly((ring - 0.5) / zoom - 1, spacing) for ring in found]
     return [ring for ring in rings if len(ring) > 2]
 

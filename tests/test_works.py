@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from sources import ROOT
 
 from ganlib import works
 
@@ -154,3 +155,19 @@ def test_other_files_say_nothing(tmp_path):
     (tmp_path / "plain.svg").write_text("<svg/>")
     assert works.read_about(tmp_path / "plain.svg") == {}
     assert json.dumps(works.read_about(tmp_path / "plain.png")) == "{}"
+
+
+def test_the_film_on_the_page_says_what_it_is_and_its_poster_is_its_first_frame():
+    folder = ROOT / "book" / "_static" / "art"
+    about = works.read_about(folder / "film.gif")
+    assert about["seed"] == "0" and about["source"] == "the generator of the run evaluation-glyphs"
+    assert works.read_about(folder / "film.png") == about
+    with Image.open(folder / "film.gif") as film, Image.open(folder / "film.png") as poster:
+        assert film.n_frames == 48 and film.info["loop"] == 0
+        assert film.size == poster.size == (336, 168)
+        gap = np.asarray(film.convert("L"), float) - np.asarray(poster.convert("L"))
+    assert np.abs(gap).mean() < 4  # of few greys
+    page = (ROOT / "book" / "art.ipynb").read_text(encoding="utf-8")
+    assert 'width=\\"336\\" height=\\"168\\"' in page
+    sheet = (ROOT / "book" / "_static" / "book.css").read_text(encoding="utf-8")
+    assert "prefers-reduced-motion: reduce" in sheet and ".art-film .poster" in sheet
