@@ -15,6 +15,7 @@ BLOCK = re.compile(r"```pycon\n(.*?)```", re.DOTALL)
 MODULES = ["losses", "penalties", "terms", "augment", "layers", "data", "data.pairs", "metrics"]
 MODULES += ["callbacks", "plots", "works", "lab"]
 MODELS = "models.mlp", "models.dcgan", "models.resnet", "models.biggan", "models.translation"
+MODELS += ("models.reuse",)
 # For those who write a penalty, an extractor or a message: their source is the place to look.
 INSIDE = {
     "data.first_line",
