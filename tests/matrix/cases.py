@@ -21,6 +21,7 @@ SMALL = {
     "unpaired": {"toy_steps": 20, "width": 4},
     "restoration": {"breadth": 4},
     "latents": {"toy_steps": 4, "find_steps": 2, "width": 4},
+    "own_images": {"width": 4},
 }
 N_SAMPLES = 100
 
@@ -59,6 +60,8 @@ QUICK = (
     ("restoration", "no-classes", "max-seconds"),
     ("latents", "colour", "few-steps"),
     ("latents", "no-classes", "max-seconds"),
+    ("own_images", "30x45", "few-steps"),
+    ("own_images", "no-classes", "max-seconds"),
     *((chapter, "no-classes", "few-steps") for chapter in NEED_LABELS),
 )
 
