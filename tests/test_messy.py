@@ -5,8 +5,9 @@ import collections
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from sources import code_cells
 
-from ganlib import data
+from ganlib import checks, data
 from ganlib.data import messy
 
 OTHERS = ("copy", "other file", "again", "mirrored")
@@ -100,3 +101,25 @@ def test_a_smaller_folder_keeps_the_shares(tmp_path):
 def test_as_many_as_the_photographs_give(tmp_path, n):
     with pytest.raises(ValueError, match="A messy folder has 30 to"):
         messy.write(tmp_path, n)
+
+
+def test_the_chapter_finishes_its_look_at_such_a_folder(tmp_path, capsys):
+    """Of a folder that it has not made, too, in which pictures lie in subfolders."""
+    planted = messy.write(tmp_path / "mine/holidays", seed=5)
+    names = {}
+    for cell in code_cells("own_images")[1:]:
+        source = cell.source
+        if "parameters" in cell.metadata.get("tags", ()):
+            source += f"\ndataset = {str(tmp_path / 'mine')!r}"
+        exec(source, names)
+        if "left_out = {" in source:
+            break
+    said = capsys.readouterr().out
+    broken = ("cut short", "empty", "text", "raw numbers")
+    for name in [name for name, kind in planted.items() if kind in broken]:
+        assert f"{name} is not" in said or f"{name} holds" in said
+    assert names["left_out"]["cannot be read"] == 12 and "  12 cannot be read\n" in said
+    assert names["left_out"]["too small"] == messy.KINDS["tiny"]
+    doubles = sum(messy.KINDS[kind] for kind in OTHERS)
+    assert 0.85 * doubles <= names["left_out"]["there already"] <= doubles
+    checks._untested = None
