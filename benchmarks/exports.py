@@ -11,8 +11,8 @@ TensorFlow.js as the book's live pages do.
 """
 
 import contextlib
+import io
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -187,7 +187,7 @@ def measure(*, width=32, side=32):
             warnings.simplefilter("ignore")
             start = time.perf_counter()
             try:
-                with contextlib.redirect_stdout(open(os.devnull, "w")):
+                with contextlib.redirect_stdout(io.StringIO()):
                     draw, packages = write(generator, Path(folder))
             except ImportError as error:
                 print(f"{form}: {error}")
