@@ -21,8 +21,8 @@ this page from the records of the executions, and `make test` fails when it is o
 ## Chapters
 
 The outputs of every chapter are committed. `make test` executes all of them again and compares
-what they print with what you read, to the last character. Of about
-1,100 cells that print something it leaves out fewer than forty, whose numbers vary and are
+what they print with what you read, to the last character. Of more than a
+thousand cells that print something it leaves out fewer than forty, whose numbers vary and are
 followed by checks, and it leaves out the figures. The time is
 that of one execution of all cells with the default parameters, from the start of the kernel; the
 memory is the most that the kernel held.

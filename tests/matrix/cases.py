@@ -22,6 +22,8 @@ SMALL = {
     "restoration": {"breadth": 4},
     "latents": {"toy_steps": 4, "find_steps": 2, "width": 4},
     "own_images": {"width": 4},
+    "transfer": {"move_steps": 2, "label_steps": 2},
+    "art": {"toy_steps": 4, "picture_steps": 1, "width": 4},
 }
 N_SAMPLES = 100
 
@@ -34,7 +36,7 @@ if os.environ.get("GANLIB_DATA") and (Path(os.environ["GANLIB_DATA"]) / "mnist.n
     DATA += ("mnist",)
 
 # These need labels, and say so before they train anything.
-NEED_LABELS = ("conditional", "biggan", "evaluation")
+NEED_LABELS = ("conditional", "biggan", "evaluation", "transfer")
 
 # Their samples are made of images that were set apart, of which there may be fewer.
 OF_HELD_OUT = ("translation", "unpaired", "restoration")
@@ -62,6 +64,10 @@ QUICK = (
     ("latents", "no-classes", "max-seconds"),
     ("own_images", "30x45", "few-steps"),
     ("own_images", "no-classes", "max-seconds"),
+    ("transfer", "colour", "few-steps"),
+    ("transfer", "two-classes", "max-seconds"),
+    ("art", "colour", "few-steps"),
+    ("art", "no-classes", "max-seconds"),
     *((chapter, "no-classes", "few-steps") for chapter in NEED_LABELS),
 )
 
@@ -81,6 +87,8 @@ def parameters(case, dataset, output_dir) -> dict:
         given |= {"targets": str(dataset), "paired": kind in FOLDERS and budget == "few-steps"}
     if chapter == "translation" and kind in FOLDERS:
         given |= {"sources": str(dataset), "targets": str(dataset)}
+    if chapter == "transfer":  # from a data set to itself
+        given |= {"target": str(dataset), "image_size": "" if kind in FOLDERS else "16"}
     if kind in SIZES:
         given["image_size"] = SIZES[kind]
     return given | SMALL[chapter] | STEPS[budget]
