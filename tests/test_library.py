@@ -7,6 +7,7 @@ import pytest
 from sources import PAGES, ROOT
 
 import ganlib
+import ganlib.data.messy  # which nothing imports before it is used
 
 ROOMS = [page for page in PAGES if page.startswith("book/library")]
 TEXTS = {page: (ROOT / f"{page}.md").read_text(encoding="utf-8") for page in ROOMS}
