@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ganlib.start import missing_backend_named, repeatable
 
 if TYPE_CHECKING:
-    from ganlib import data, metrics, models, plots
+    from ganlib import data, metrics, models, plots, works
     from ganlib.checks import check
     from ganlib.game import augment, losses, penalties, terms
     from ganlib.gan import GAN
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["GAN", "augment", "callbacks", "check", "data", "health", "lab", "layers", "losses"]
 __all__ += ["metrics", "models", "outputs", "penalties", "plots", "pretrained", "repeatable"]
-__all__ += ["sweep", "terms"]
+__all__ += ["sweep", "terms", "works"]
 
 _OBJECTS = {"GAN": "gan", "check": "checks"}
 _MODULES = {"layers": "models.layers", "outputs": "runs.outputs"}
 _MODULES |= {"pretrained": "runs.pretrained", "sweep": "runs.sweep"}
-_MODULES |= {name: name for name in ("data", "metrics", "models", "plots")}
+_MODULES |= {name: name for name in ("data", "metrics", "models", "plots", "works")}
 _MODULES |= {name: f"game.{name}" for name in ("augment", "losses", "penalties", "terms")}
 _MODULES |= {name: f"training.{name}" for name in ("callbacks", "health", "lab")}
 

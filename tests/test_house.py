@@ -15,7 +15,7 @@ FLOORS = [
     {"interface"},
     {"game", "metrics"},
     {"models", "data", "start"},
-    {"internals"},
+    {"internals", "works"},
     {"backend", "checks", "files", "pixels", "plots"},
     {"types"},
 ]

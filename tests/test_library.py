@@ -13,7 +13,7 @@ TEXTS = {page: (ROOT / f"{page}.md").read_text(encoding="utf-8") for page in ROO
 DESCRIBED = {page: re.findall(r"auto\w+:: ([\w.]+)", text) for page, text in TEXTS.items()}
 BLOCK = re.compile(r"```pycon\n(.*?)```", re.DOTALL)
 MODULES = ["losses", "penalties", "terms", "augment", "layers", "data", "data.pairs", "metrics"]
-MODULES += ["callbacks", "plots", "lab"]
+MODULES += ["callbacks", "plots", "works", "lab"]
 MODELS = "models.mlp", "models.dcgan", "models.resnet", "models.biggan", "models.translation"
 MODELS += ("models.reuse",)
 # For those who write a penalty, an extractor or a message: their source is the place to look.

@@ -22,6 +22,7 @@ SMALL = {
     "restoration": {"breadth": 4},
     "latents": {"toy_steps": 4, "find_steps": 2, "width": 4},
     "transfer": {"move_steps": 2, "label_steps": 2},
+    "art": {"toy_steps": 4, "picture_steps": 1, "width": 4},
 }
 N_SAMPLES = 100
 
@@ -62,6 +63,8 @@ QUICK = (
     ("latents", "no-classes", "max-seconds"),
     ("transfer", "colour", "few-steps"),
     ("transfer", "two-classes", "max-seconds"),
+    ("art", "colour", "few-steps"),
+    ("art", "no-classes", "max-seconds"),
     *((chapter, "no-classes", "few-steps") for chapter in NEED_LABELS),
 )
 

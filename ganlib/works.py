@@ -1,0 +1,304 @@
+"""Finished works: outlines of images, and files for the wall, the page and the type case.
+
+An outline is a list of closed rings, each float (n, 2): points x to the right and y down, in pixels
+from the top left corner of the image. Rings around ink and rings around holes run opposite ways, so
+that either rule of filling a path fills them as they should be.
+
+Every file says where it comes from: `about`, a dict of texts, is written into it, and `read_about`
+reads it again.
+"""
+
+import html
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.path import Path as Curve
+from numpy.typing import ArrayLike
+
+from ganlib.files import whole
+
+Outline = list[np.ndarray]
+_EM = 1000  # units of a font
+
+
+def enlarge(images: ArrayLike, zoom: int = 4) -> np.ndarray:
+    """Images uint8 (N, H, W, C), `zoom` times as large, through a cubic spline.
+
+    Raises:
+        ValueError: no such images, or a zoom below 1.
+    """
+    from scipy import ndimage
+
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or zoom < 1:
+        raise ValueError(
+            f"enlarge takes uint8 images (N, H, W, C) and a zoom of at least 1, not {images.dtype} "
+            f"of shape {images.shape} and {zoom}."
+        )
+    count, height, width, channels = images.shape
+    large = np.empty((count, zoom * height, zoom * width, channels), np.uint8)
+    for image, place in zip(images, large, strict=True):
+        for channel in range(channels):
+            plane = image[..., channel].astype(float)
+            fine = ndimage.zoom(plane, zoom, order=3, mode="nearest", grid_mode=True)
+            place[..., channel] = np.clip(np.rint(fine), 0, 255)
+    return large
+
+
+def outline(image: ArrayLike, zoom: int = 4, spacing: float = 0.7) -> Outline:
+    """Where an image crosses the middle between its darkest and its lightest pixel.
+
+    Light is ink. The image is enlarged before it is traced, so that the curve is smoother than the
+    pixels are, and what lies outside counts as dark.
+
+    Args:
+        image: uint8 (H, W, C) or (H, W); the mean over its channels is traced.
+        spacing: pixels between neighbouring points of a ring.
+
+    Returns:
+        Its rings, none of them shorter than three points; none at all if the image is even.
+
+    Raises:
+        ValueError: it is no such image.
+    """
+    from contourpy import contour_generator
+
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim not in (2, 3):
+        raise ValueError(f"An outline is of one uint8 image, not {image.dtype} {image.shape}.")
+    grey = image.reshape(*image.shape[:2], -1).mean(axis=2)
+    dark, light = grey.min(), grey.max()
+    if light - dark < 1:
+        return []
+    grey = np.rint(grey).astype(np.uint8)
+    grey = np.pad(grey, 1, constant_values=np.uint8(dark))
+    fine = enlarge(grey[None, ..., None], zoom)[0, ..., 0].astype(float)
+    traced = contour_generator(z=np.pad(fine, 1, constant_values=dark))
+    found: Any = traced.lines((dark + light) / 2)
+    rings = [_evenly((ring - 0.5) / zoom - 1, spacing) for ring in found]
+    return [ring for ring in rings if len(ring) > 2]
+
+
+def _evenly(ring, spacing):
+    """As many points as fit, evenly along a closed ring whose last point is the first one."""
+    steps = np.linalg.norm(np.diff(ring, axis=0), axis=1)
+    along = np.concatenate([[0], steps.cumsum()])
+    count = int(round(along[-1] / spacing))
+    at = np.arange(count) / max(count, 1) * along[-1]
+    return np.stack([np.interp(at, along, x) for x in ring.T], axis=1)
+
+
+def area(outline: Outline) -> float:
+    """What an outline holds of ink, its holes subtracted, in square pixels."""
+    return abs(sum(_signed(ring) for ring in outline))
+
+
+def _signed(ring):
+    """The area within a ring, negative if it runs the other way."""
+    x, y = ring.T
+    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
+
+
+def curve(outline: Outline, scale: float = 1.0, at: tuple[float, float] = (0, 0)) -> Curve:
+    """An outline as a path of Matplotlib's, smooth: its points pull and its middles are passed.
+
+    Such quadratic curves are those of TrueType, so that poster, page and font agree.
+
+    Args:
+        scale: the length of a pixel. at: where the image's top left corner is, y down.
+    """
+    points, codes = [], []
+    for ring in outline:
+        ring = ring * scale + at
+        middles = (ring + np.roll(ring, -1, axis=0)) / 2
+        points += [middles[-1:], np.stack([ring, middles], axis=1).reshape(-1, 2), middles[-1:]]
+        codes += [Curve.MOVETO, *[Curve.CURVE3] * (2 * len(ring)), Curve.CLOSEPOLY]
+    if not points:
+        return Curve(np.zeros((0, 2)))
+    return Curve(np.concatenate(points), codes)
+
+
+def save_svg(
+    path: str | Path,
+    size: tuple[float, float],
+    shapes: Sequence[tuple[Curve, str]],
+    about: Mapping[str, str],
+    background: str = "",
+    unit: str = "",
+) -> None:
+    """Write filled paths as an SVG of width x height, later ones over earlier ones.
+
+    Args:
+        shapes: pairs of a path, as `curve` makes it, and its colour, "#rrggbb".
+        about: has a "title", for those who cannot see it.
+        unit: of the size, such as "mm"; by default pixels.
+    """
+    width, height = (f"{side:g}" for side in size)
+    title = html.escape(about.get("title", ""), quote=True)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}{unit}" height="{height}{unit}" '
+        f'viewBox="0 0 {width} {height}" role="img" aria-label="{title}">',
+        f"<title>{title}</title>",
+        f"<metadata>{html.escape(json.dumps(dict(about)))}</metadata>",
+    ]
+    if background:
+        lines.append(f'<rect width="{width}" height="{height}" fill="{background}"/>')
+    for shape, colour in shapes:
+        lines.append(f'<path fill="{colour}" fill-rule="evenodd" d="{_path_data(shape)}"/>')
+    with whole(Path(path)) as part:
+        part.write_text("\n".join([*lines, "</svg>", ""]), encoding="utf-8")
+
+
+def _path_data(shape):
+    """A path in SVG's letters, to a hundredth of a unit."""
+    words = []
+    for points, code in shape.iter_segments(curves=True, simplify=False):
+        letter = {Curve.MOVETO: "M", Curve.CURVE3: "Q", Curve.CLOSEPOLY: "Z"}.get(code, "L")
+        numbers = [] if letter == "Z" else [f"{x:.2f}".rstrip("0").rstrip(".") for x in points]
+        words.append(letter + " ".join(numbers))
+    return "".join(words)
+
+
+def save_font(
+    path: str | Path,
+    glyphs: Mapping[str, Outline],
+    about: Mapping[str, str],
+    height: float = 28.0,
+    baseline: float = 23.5,
+    bearing: float = 1.5,
+) -> None:
+    """Write a TrueType font: one outline for each character, and a space.
+
+    Args:
+        glyphs: outlines by character.
+        about: has a "title", which names the font; all of it becomes its description.
+        height: of the images in pixels, which becomes the em.
+        baseline: of the characters, pixels from the top. bearing: pixels free on either side.
+
+    Raises:
+        ValueError: a character is not one, or there is none.
+    """
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    if not glyphs or any(len(character) != 1 for character in glyphs):
+        raise ValueError(f"A font has outlines by single characters, not by {list(glyphs)}.")
+    unit = _EM / height
+    shapes, widths = {}, {".notdef": (500, 0), "space": (int(height * unit / 3), 0)}
+    names = {" ": "space"} | {c: f"uni{ord(c):04X}" for c in glyphs if c != " "}
+    for name in (".notdef", "space"):
+        shapes[name] = TTGlyphPen(None).glyph()
+    for character, rings in glyphs.items():
+        pen = TTGlyphPen(None)
+        left = min((ring[:, 0].min() for ring in rings), default=0) - bearing
+        right = max((ring[:, 0].max() for ring in rings), default=height / 3) + bearing
+        turn = -1 if sum(_signed(ring) for ring in rings) < 0 else 1  # ink runs clockwise, y up
+        for ring in rings:
+            points = (ring[::turn] - (left, baseline)) * (unit, -unit)
+            pen.qCurveTo(*[tuple(map(int, np.rint(point))) for point in points], None)
+            pen.closePath()
+        shapes[names[character]] = pen.glyph()
+        widths[names[character]] = (int(round((right - left) * unit)), 0)
+    builder = FontBuilder(_EM, isTTF=True)
+    builder.setupGlyphOrder(list(shapes))
+    builder.setupCharacterMap({ord(character): name for character, name in names.items()})
+    builder.setupGlyf(shapes)
+    table = builder.font["glyf"]
+    widths = {
+        name: (width, table[name].xMin if shapes[name].numberOfContours else 0)
+        for name, (width, _) in widths.items()
+    }
+    builder.setupHorizontalMetrics(widths)
+    up, down = int(round(baseline * unit)), int(round((height - baseline) * unit))
+    builder.setupHorizontalHeader(ascent=up, descent=-down)
+    title = about.get("title", "Untitled")
+    described = {"familyName": title, "styleName": "Regular", "fullName": title}
+    described["psName"] = re.sub("[^A-Za-z0-9]", "", title) or "Untitled"
+    builder.setupNameTable(described | {"description": json.dumps(dict(about))})
+    builder.setupOS2(sTypoAscender=up, sTypoDescender=-down, usWinAscent=up, usWinDescent=down)
+    builder.setupPost()
+    builder.font["head"].created = builder.font["head"].modified = 0  # the same file every time
+    builder.font.recalcTimestamp = False
+    with whole(Path(path)) as part:
+        builder.font.save(part)
+
+
+def save_png(
+    path: str | Path, image: ArrayLike, about: Mapping[str, str], dpi: float = 300.0
+) -> None:
+    """Write a picture, uint8 (H, W), (H, W, 1) or (H, W, 3), with its size on paper."""
+    from PIL import Image, PngImagePlugin
+
+    image = np.asarray(image)
+    image = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    texts = PngImagePlugin.PngInfo()
+    for name, text in about.items():
+        texts.add_itxt(name, text)
+    with whole(Path(path)) as part:
+        Image.fromarray(image).save(part, "PNG", pnginfo=texts, dpi=(dpi, dpi), optimize=True)
+
+
+def save_film(
+    path: str | Path, frames: ArrayLike, about: Mapping[str, str], seconds: float, greys: int = 16
+) -> None:
+    """Write grey or colour frames, uint8 (T, H, W) or (T, H, W, 3), as a GIF that runs for ever.
+
+    Args:
+        seconds: of one round. The frames are shown for whole hundredths, which is all a GIF knows.
+        greys: how many greys or colours it keeps.
+    """
+    from PIL import Image
+
+    pictures = [Image.fromarray(frame).quantize(greys) for frame in np.asarray(frames)]
+    ends = np.rint(np.linspace(0, 100 * seconds, len(pictures) + 1)) * 10
+    with whole(Path(path)) as part:
+        pictures[0].save(
+            part,
+            "GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=[max(10, int(d)) for d in np.diff(ends)],
+            loop=0,
+            comment=json.dumps(dict(about)).encode(),
+        )
+
+
+def read_about(path: str | Path) -> dict[str, str]:
+    """What a PNG, a GIF, an SVG or a font of this module says of itself.
+
+    Raises:
+        ValueError: a file of another kind.
+    """
+    path = Path(path)
+    match path.suffix.lower():
+        case ".png" | ".gif":
+            return _of_picture(path)
+        case ".svg":
+            found = re.search("<metadata>(.*?)</metadata>", path.read_text(encoding="utf-8"))
+            return json.loads(html.unescape(found[1])) if found else {}
+        case ".ttf":
+            return _of_font(path)
+    raise ValueError(f"{path} is no PNG, GIF, SVG or TTF.")
+
+
+def _of_picture(path) -> dict[str, Any]:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        if picture.format == "GIF":
+            return json.loads(picture.info.get("comment", b"{}"))
+        picture.load()
+        return dict(getattr(picture, "text", {}))
+
+
+def _of_font(path) -> dict[str, Any]:
+    from fontTools.ttLib import TTFont
+
+    logging.getLogger("fontTools.ttLib.tables._h_e_a_d").setLevel(logging.ERROR)
+    with TTFont(path) as font:
+        return json.loads(font["name"].getDebugName(10) or "{}")
