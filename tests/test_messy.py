@@ -51,6 +51,18 @@ def test_pictures_can_be_read_and_the_broken_cannot(made, folder):
             read(folder, name)
 
 
+def test_what_was_cut_short_still_says_its_size(tmp_path):
+    """Of a plain piece, too, of which the header is more than two thirds of the file."""
+    planted = messy.write(tmp_path, seed=4)
+    names = [name for name, kind in planted.items() if kind == "cut short"]
+    for name in names:
+        with Image.open(tmp_path / name) as image:
+            assert min(image.size) >= 32
+        with pytest.raises(ValueError, match="is not an image"):
+            read(tmp_path, name)
+    assert len(names) == messy.KINDS["cut short"]
+
+
 def test_sizes_and_proportions_differ(made, folder):
     sizes = {}
     for name, kind in made.items():

@@ -136,7 +136,8 @@ def _encoded(kind, picture, rng) -> tuple[str, bytes]:
             return "png", _bytes(picture.resize((side, side)))
         case "cut short":
             whole = _bytes(picture, "JPEG", quality=92)
-            return "jpg", whole[: len(whole) * 2 // 3]
+            scan = whole.rindex(b"\xff\xda") + 20  # so that what is before it, the size, is whole
+            return "jpg", whole[: max(scan, len(whole) * 2 // 3)]
         case "raw numbers":
             numbers = np.asarray(picture.convert("L")).astype(np.int32) * 1000
             return "tif", _bytes(Image.fromarray(numbers), "TIFF")
