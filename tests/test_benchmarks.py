@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import re
 from pathlib import Path
 
@@ -62,6 +63,30 @@ def test_cost_is_a_share_of_the_peak(capsys):
     assert gflop == 4 * operations(generator, models.dcgan.discriminator(SHAPE, width=4)) / 1e9
 
 
+def test_the_generator_of_own_images_is_the_one_on_its_page():
+    """What `sizes` and `exports` measure is what the chapter has."""
+    sizes = importlib.import_module("sizes")
+    chapter = json.loads(
+        (Path(__file__).parents[1] / "book/own_images.ipynb").read_text(encoding="utf-8")
+    )
+    sources = ["".join(cell["source"]) for cell in chapter["cells"]]
+    (source,) = [text for text in sources if text.startswith("def enlarging(")]
+    names = {"math": math, "keras": keras, "layers": keras.layers}
+    exec(source, names)
+    one, other = names["enlarging"]((24, 32, 3), 5, 6), sizes.enlarging((24, 32, 3), 5, 6)
+    assert [type(layer) for layer in one.layers] == [type(layer) for layer in other.layers]
+    assert [w.shape for w in one.weights] == [w.shape for w in other.weights]
+    assert one.output_shape == other.output_shape == (None, 24, 32, 3)
+
+
+def test_sizes_and_forms_have_rows(capsys):
+    (row,) = importlib.import_module("sizes").measure([(8, 4)], seconds=0.01, repeats=1, width=2)
+    assert row["peak_mb"] > 100 and row["processor_ms"] > 0 and row["gflop"] > 0
+    rows = list(importlib.import_module("exports").measure(width=2, side=8))
+    assert [row["form"] for row in rows][:2] == [".keras", "SavedModel"]
+    assert all(row["apart"] < 1e-4 and row["bytes"] > 1000 for row in rows)
+
+
 def test_what_was_found_is_written_with_the_machine(tmp_path, capsys):
     def measure(case=3, *, seconds=2.0, all_passes=False):
         yield from [case, seconds, all_passes]
@@ -77,12 +102,14 @@ def test_what_was_found_is_written_with_the_machine(tmp_path, capsys):
 COMMANDS = [
     "cost",
     "doctor",
+    "exports",
     "memory",
     "monitor",
     "repeat",
     "replicas",
     "resume",
     "round",
+    "sizes",
     "time_to_quality",
 ]
 

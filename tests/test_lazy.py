@@ -20,9 +20,9 @@ def numbers(*shape, seed=0):
 
 def players():
     keras.utils.set_random_seed(0)
-    size = {"base": 64, "widest": 8}
-    generator = models.stylegan2.generator((8, 8, 1), latent_dim=6, layers=2, **size)
-    return generator, models.stylegan2.discriminator((8, 8, 1), **size)
+    generator = models.stylegan2.generator((8, 8, 1), latent_dim=6, layers=2, base=64, widest=8)
+    sizes = [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(16, "softplus")]
+    return generator, keras.Sequential([*sizes, layers.Dense(1)])
 
 
 def game(every=4, **rules):

@@ -7,13 +7,14 @@ import pytest
 from sources import PAGES, ROOT
 
 import ganlib
+import ganlib.data.messy  # which nothing imports before it is used
 
 ROOMS = [page for page in PAGES if page.startswith("book/library")]
 TEXTS = {page: (ROOT / f"{page}.md").read_text(encoding="utf-8") for page in ROOMS}
 DESCRIBED = {page: re.findall(r"auto\w+:: ([\w.]+)", text) for page, text in TEXTS.items()}
 BLOCK = re.compile(r"```pycon\n(.*?)```", re.DOTALL)
 MODULES = ["losses", "penalties", "terms", "augment", "layers", "data", "data.pairs", "metrics"]
-MODULES += ["callbacks", "plots", "works", "lab"]
+MODULES += ["callbacks", "plots", "works", "lab", "data.messy"]
 MODELS = "models.mlp", "models.dcgan", "models.resnet", "models.biggan", "models.translation"
 MODELS += ("models.reuse",)
 # For those who write a penalty, an extractor or a message: their source is the place to look.

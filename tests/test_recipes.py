@@ -1,10 +1,13 @@
 """What the page of recipes tells readers to run."""
 
+import base64
+import json
 import re
 import subprocess
 import sys
 
 import keras
+import live
 import numpy as np
 import pytest
 from PIL import Image
@@ -68,6 +71,47 @@ def test_tensorboard(trained, tmp_path):
     assert len(losses) == 3 and sorted(images) == [1, 2, 3] and graphs == 1
     expected = plots.tile(names["gan"].sample(latents=names["latents"]))
     np.testing.assert_array_equal(images[3][..., 0], expected)
+
+
+on_tensorflow = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="Keras exports it on TensorFlow here"
+)
+
+
+@on_tensorflow
+def test_onnx(trained):
+    for package in ("onnx", "tf2onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=NEEDS.format(package))
+    names = trained("A generator as ONNX")
+    assert names["images"].shape == (16, 4, 4, 1) and np.ptp(names["images"]) > 0.01
+
+
+@on_tensorflow
+def test_litert(trained):
+    pytest.importorskip("ai_edge_litert", reason=NEEDS.format("ai-edge-litert"))
+    names = trained("A generator as LiteRT, run by its own package")
+    assert np.shape(names["images"]) == (16, 4, 4, 1) and np.ptp(names["images"]) > 0.01
+
+
+def test_a_web_page(request, trained, tmp_path, monkeypatch):
+    """The files that it leaves make the same images, in Node or in Chromium."""
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    gan = GAN(models.dcgan.generator((8, 8, 1), 3, 4), models.dcgan.discriminator((8, 8, 1), 4))
+    gan.compile()
+    for variable in gan.generator.trainable_variables:  # so that tanh matters
+        variable.assign(20 * variable)
+    exec(RECIPES["A generator in a web page"], {"gan": gan})
+    scripts = [(tmp_path / f"outputs/{name}.js").read_text() for name in ("generator", "weights")]
+    generator, weights = (json.loads(text.split(" = ", 1)[1][:-2]) for text in scripts)
+    ask = live.asking(
+        request, ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min", "live/network"], "network.js"
+    )
+    z = gan.latents(3, seed=0)
+    details = {"latents": z.tolist(), "description": generator, "weights": weights}
+    found = np.frombuffer(base64.b64decode(ask("images", **details)), "float32")
+    expected = keras.ops.convert_to_numpy(gan.sampler(z, training=False))
+    np.testing.assert_allclose(found, expected.ravel(), atol=1e-5)
+    assert abs(expected).max() > 0.9
 
 
 @pytest.mark.slow

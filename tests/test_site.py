@@ -5,6 +5,7 @@ import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 from sources import CHAPTERS, CONFIG, PAGES, ROOT, URL
 
@@ -82,6 +83,15 @@ def test_nothing_is_loaded_from_another_host(site, pages):
 def test_the_site_is_small(site):
     sizes = [path.stat().st_size for path in site.rglob("*") if path.is_file()]
     assert sum(sizes) < 40e6
+
+
+def test_a_notebook_to_download_is_the_chapter_without_its_figures(site):
+    for chapter in CHAPTERS:
+        here = nbformat.read(ROOT / "book" / f"{chapter}.ipynb", 4)
+        there = nbformat.read(site / "_sources" / "book" / f"{chapter}.ipynb", 4)
+        nbformat.validate(there)
+        assert [cell.source for cell in there.cells] == [cell.source for cell in here.cells]
+        assert "image/png" not in nbformat.writes(there)
 
 
 def test_mathematics_is_rendered_from_local_files(site, pages):

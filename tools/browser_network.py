@@ -75,13 +75,20 @@ class Translation:
         if layer.use_bias:
             details["bias"] = self._weight(layer.bias)
         if isinstance(layer, layers.Dense):
-            return self._step("dense", x, **details)
+            return self._activated(layer, self._step("dense", x, **details))
         if layer.strides != (1, 1):
             details["stride"] = list(layer.strides)
         if layer.padding != "same":
             details["padding"] = layer.padding
         op = "transposed" if isinstance(layer, layers.Conv2DTranspose) else "conv"
-        return self._step(op, x, **details)
+        return self._activated(layer, self._step(op, x, **details))
+
+    def _activated(self, layer, x):
+        """What a layer makes of the names `x` by its activation."""
+        name = layer.activation.__name__
+        if name not in ("linear", "relu", "tanh"):
+            raise ValueError(f"A live page has no step for {name} ({layer.name}).")
+        return x if name == "linear" else self._step(name, x)
 
     def _normalise(self, op, layer, x):
         """By the statistics that batch norm keeps, or by those of each image."""
@@ -121,6 +128,8 @@ class Translation:
                 return self._attention(layer, x)
             case layers.Activation() if layer.activation.__name__ in ("relu", "tanh"):
                 return self._step(layer.activation.__name__, x)
+            case layers.ReLU() if layer.max_value is None and not layer.negative_slope:
+                return self._step("relu", x)
             case layers.LeakyReLU():
                 return self._step("leaky", x, slope=round(float(layer.negative_slope), 6))
             case layers.Dropout():

@@ -7,9 +7,12 @@ fonts for browsers of 2013 stay out.
 
 Neither theme has an option for any of it: pydata's template always loads the whole script, 1.5 MB
 on every page. The script is cut rather than replaced, since the theme draws its icons with it.
+
+The notebooks that pages offer to download leave the figures to the pages, and to whoever runs them.
 """
 
 import importlib
+import json
 import re
 import shutil
 from pathlib import Path
@@ -79,6 +82,15 @@ def copy_mathjax(static):
             spoken.unlink()
 
 
+def without_figures(notebook):
+    """A notebook's text without the figures among its outputs."""
+    content = json.loads(notebook)
+    for cell in content["cells"]:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("image/png", None)
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
 def slim(app, exception):
     """Make the built site small."""
     if exception or app.builder.format != "html":
@@ -93,6 +105,8 @@ def slim(app, exception):
     ):
         for path in static.glob(pattern):
             path.unlink()
+    for path in site.glob("_sources/book/*.ipynb"):
+        path.write_text(without_figures(path.read_text("utf-8")), "utf-8")
     places = [
         *site.glob("*.html"),
         *site.glob("book/*.html"),

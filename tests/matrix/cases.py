@@ -21,6 +21,7 @@ SMALL = {
     "unpaired": {"toy_steps": 20, "width": 4},
     "restoration": {"breadth": 4},
     "latents": {"toy_steps": 4, "find_steps": 2, "width": 4},
+    "own_images": {"width": 4},
     "transfer": {"move_steps": 2, "label_steps": 2},
     "art": {"toy_steps": 4, "picture_steps": 1, "width": 4},
 }
@@ -61,6 +62,8 @@ QUICK = (
     ("restoration", "no-classes", "max-seconds"),
     ("latents", "colour", "few-steps"),
     ("latents", "no-classes", "max-seconds"),
+    ("own_images", "30x45", "few-steps"),
+    ("own_images", "no-classes", "max-seconds"),
     ("transfer", "colour", "few-steps"),
     ("transfer", "two-classes", "max-seconds"),
     ("art", "colour", "few-steps"),
