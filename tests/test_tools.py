@@ -72,31 +72,3 @@ def test_a_python_that_will_not_do_is_named_in_one_sentence(copy, answers, sente
     assert sentence in refused.stderr
     assert "sudo apt install git make python3-venv" in refused.stderr
     assert not (copy / ".venv").exists()
-
-
-def test_a_figure_is_left_with_few_colours_where_that_is_smaller(monkeypatch):
-    import base64
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    import execute
-
-    def as_text(image):
-        file = io.BytesIO()
-        image.save(file, "PNG")
-        return base64.b64encode(file.getvalue()).decode()
-
-    smooth = np.hypot(*np.mgrid[:200, :200]).astype(np.uint8)
-    rgba = np.stack([smooth, smooth, 255 - smooth, np.full_like(smooth, 255)], axis=-1)
-    rgba[:20] = 0  # transparent
-    before = as_text(Image.fromarray(rgba))
-    after = execute.of_few_colours(before)
-    assert len(after) < len(before)
-    with Image.open(io.BytesIO(base64.b64decode(after))) as picture:
-        made = np.asarray(picture.convert("RGBA")).astype(int)
-    assert (made[:20, :, 3] == 0).all() and (made[20:, :, 3] == 255).all()
-    assert abs(made - rgba)[20:, :, :3].mean() < 12
-    assert execute.of_few_colours(after) == after  # a second time it stays as it is

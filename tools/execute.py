@@ -5,9 +5,7 @@ python tools/execute.py book/NAME.ipynb
 What it took is noted in book/executed.json, for the status page.
 """
 
-import base64
 import datetime
-import io
 import json
 import sys
 import time
@@ -16,7 +14,6 @@ from pathlib import Path
 import nbformat
 import status
 from nbclient import NotebookClient
-from PIL import Image
 
 from ganlib.runs.environment import hardware, versions
 from ganlib.runs.run import kernel_manager
@@ -49,9 +46,6 @@ def execute(path):
     for cell in notebook.cells:  # and an editor its own notes
         for key in set(cell.metadata) - {"tags", "mystnb"}:
             del cell.metadata[key]
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                output.data["image/png"] = of_few_colours(output.data["image/png"])
     nbformat.write(notebook, path)
     return {
         "seconds": round(time.monotonic() - started, 1),
@@ -61,17 +55,6 @@ def execute(path):
         "cores": hardware()["cores"],
         "versions": versions("tensorflow"),
     }
-
-
-def of_few_colours(png, colours=128):
-    """A figure in base64 with a palette, if that is smaller: most are, by two thirds."""
-    made = io.BytesIO()
-    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
-        if picture.mode not in ("RGB", "RGBA"):
-            return png
-        picture.quantize(colours, Image.Quantize.FASTOCTREE).save(made, "PNG", optimize=True)
-    smaller = base64.b64encode(made.getvalue()).decode()
-    return min(smaller, png.replace("\n", ""), key=len)
 
 
 def note(name, record):
