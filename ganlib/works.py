@@ -164,7 +164,7 @@ def save_font(
     glyphs: Mapping[str, Outline],
     about: Mapping[str, str],
     height: float = 28.0,
-    baseline: float = 23.5,
+    baseline: float | None = None,
     bearing: float = 1.5,
 ) -> None:
     """Write a TrueType font: one outline for each character, and a space.
@@ -173,16 +173,22 @@ def save_font(
         glyphs: outlines by character.
         about: has a "title", which names the font; all of it becomes its description.
         height: of the images in pixels, which becomes the em.
-        baseline: of the characters, pixels from the top. bearing: pixels free on either side.
+        baseline: of the characters, pixels from the top; by default 23.5 of 28, as in "glyphs".
+        bearing: pixels free on either side.
 
     Raises:
-        ValueError: a character is not one, or there is none.
+        ValueError: a character is not one, or there is none, or the baseline is not in the image.
     """
     from fontTools.fontBuilder import FontBuilder
     from fontTools.pens.ttGlyphPen import TTGlyphPen
 
     if not glyphs or any(len(character) != 1 for character in glyphs):
         raise ValueError(f"A font has outlines by single characters, not by {list(glyphs)}.")
+    baseline = 23.5 / 28 * height if baseline is None else baseline
+    if not 0 <= baseline <= height:
+        raise ValueError(
+            f"A baseline is within the height, {height:g} pixels, not at {baseline:g}."
+        )
     unit = _EM / height
     shapes, widths = {}, {".notdef": (500, 0), "space": (int(height * unit / 3), 0)}
     names = {" ": "space"} | {c: f"uni{ord(c):04X}" for c in glyphs if c != " "}

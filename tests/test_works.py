@@ -133,6 +133,13 @@ def test_a_font_needs_single_characters(tmp_path):
     assert not rendered(tmp_path / "x.ttf", "0")[0].any()
 
 
+def test_a_font_of_small_images_stands_on_its_line(tmp_path):
+    works.save_font(tmp_path / "x.ttf", {"o": works.outline(disc(12, 4.0))}, ABOUT, height=12)
+    assert rendered(tmp_path / "x.ttf", "o")[0].any()
+    with pytest.raises(ValueError, match="within the height, 12 pixels, not at 23.5"):
+        works.save_font(tmp_path / "x.ttf", {"o": []}, ABOUT, height=12, baseline=23.5)
+
+
 def test_a_png_has_its_size_and_its_texts(tmp_path):
     file = tmp_path / "disc.png"
     for image in (disc(), disc()[..., None], disc()[..., None].repeat(3, 2)):
