@@ -64,10 +64,12 @@ def outline(image: ArrayLike, zoom: int = 4, spacing: float = 0.7) -> Outline:
         Its rings, none of them shorter than three points; none at all if the image is even.
 
     Raises:
-        ValueError: it is no such image.
+        ValueError: it is no such image, or a spacing of zero or less.
     """
     from contourpy import contour_generator
 
+    if not spacing > 0:
+        raise ValueError(f"The spacing of points is more than 0 pixels, not {spacing}.")
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
         raise ValueError(f"An outline is of one uint8 image, not {image.dtype} {image.shape}.")
@@ -91,11 +93,6 @@ def _evenly(ring, spacing):
     count = int(round(along[-1] / spacing))
     at = np.arange(count) / max(count, 1) * along[-1]
     return np.stack([np.interp(at, along, x) for x in ring.T], axis=1)
-
-
-def area(outline: Outline) -> float:
-    """What an outline holds of ink, its holes subtracted, in square pixels."""
-    return abs(sum(_signed(ring) for ring in outline))
 
 
 def _signed(ring):
@@ -129,19 +126,17 @@ def save_svg(
     shapes: Sequence[tuple[Curve, str]],
     about: Mapping[str, str],
     background: str = "",
-    unit: str = "",
 ) -> None:
     """Write filled paths as an SVG of width x height, later ones over earlier ones.
 
     Args:
         shapes: pairs of a path, as `curve` makes it, and its colour, "#rrggbb".
         about: has a "title", for those who cannot see it.
-        unit: of the size, such as "mm"; by default pixels.
     """
     width, height = (f"{side:g}" for side in size)
     title = html.escape(about.get("title", ""), quote=True)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}{unit}" height="{height}{unit}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-label="{title}">',
         f"<title>{title}</title>",
         f"<metadata>{html.escape(json.dumps(dict(about)))}</metadata>",
@@ -169,7 +164,7 @@ def save_font(
     glyphs: Mapping[str, Outline],
     about: Mapping[str, str],
     height: float = 28.0,
-    baseline: float = 23.5,
+    baseline: float | None = None,
     bearing: float = 1.5,
 ) -> None:
     """Write a TrueType font: one outline for each character, and a space.
@@ -178,16 +173,22 @@ def save_font(
         glyphs: outlines by character.
         about: has a "title", which names the font; all of it becomes its description.
         height: of the images in pixels, which becomes the em.
-        baseline: of the characters, pixels from the top. bearing: pixels free on either side.
+        baseline: of the characters, pixels from the top; by default 23.5 of 28, as in "glyphs".
+        bearing: pixels free on either side.
 
     Raises:
-        ValueError: a character is not one, or there is none.
+        ValueError: a character is not one, or there is none, or the baseline is not in the image.
     """
     from fontTools.fontBuilder import FontBuilder
     from fontTools.pens.ttGlyphPen import TTGlyphPen
 
     if not glyphs or any(len(character) != 1 for character in glyphs):
         raise ValueError(f"A font has outlines by single characters, not by {list(glyphs)}.")
+    baseline = 23.5 / 28 * height if baseline is None else baseline
+    if not 0 <= baseline <= height:
+        raise ValueError(
+            f"A baseline is within the height, {height:g} pixels, not at {baseline:g}."
+        )
     unit = _EM / height
     shapes, widths = {}, {".notdef": (500, 0), "space": (int(height * unit / 3), 0)}
     names = {" ": "space"} | {c: f"uni{ord(c):04X}" for c in glyphs if c != " "}
@@ -231,11 +232,14 @@ def save_font(
 def save_png(
     path: str | Path, image: ArrayLike, about: Mapping[str, str], dpi: float = 300.0
 ) -> None:
-    """Write a picture, uint8 (H, W), (H, W, 1) or (H, W, 3), with its size on paper."""
+    """Write a picture, uint8 (H, W), (H, W, 1) or (H, W, 3), with its size on paper.
+
+    Raises:
+        ValueError: it is no such picture.
+    """
     from PIL import Image, PngImagePlugin
 
-    image = np.asarray(image)
-    image = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    image = _pixels(image)
     texts = PngImagePlugin.PngInfo()
     for name, text in about.items():
         texts.add_itxt(name, text)
@@ -251,10 +255,15 @@ def save_film(
     Args:
         seconds: of one round. The frames are shown for whole hundredths, which is all a GIF knows.
         greys: how many greys or colours it keeps.
+
+    Raises:
+        ValueError: they are no such frames, or there is none.
     """
     from PIL import Image
 
-    pictures = [Image.fromarray(frame).quantize(greys) for frame in np.asarray(frames)]
+    pictures = [Image.fromarray(_pixels(frame)).quantize(greys) for frame in np.asarray(frames)]
+    if not pictures:
+        raise ValueError("A film has at least one frame.")
     ends = np.rint(np.linspace(0, 100 * seconds, len(pictures) + 1)) * 10
     with whole(Path(path)) as part:
         pictures[0].save(
@@ -268,8 +277,22 @@ def save_film(
         )
 
 
+def _pixels(image):
+    """A picture as `save_png` takes it, grey ones as (H, W)."""
+    image = np.asarray(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.dtype != np.uint8 or image.ndim != 2 and image.shape[2:] != (3,):
+        raise ValueError(
+            f"A picture is uint8 (H, W) or (H, W, 3), not {image.dtype} of shape {image.shape}."
+        )
+    return image
+
+
 def read_about(path: str | Path) -> dict[str, str]:
     """What a PNG, a GIF, an SVG or a font of this module says of itself.
+
+    Other programs' notes in a GIF, an SVG or a font are left aside.
 
     Raises:
         ValueError: a file of another kind.
@@ -280,7 +303,7 @@ def read_about(path: str | Path) -> dict[str, str]:
             return _of_picture(path)
         case ".svg":
             found = re.search("<metadata>(.*?)</metadata>", path.read_text(encoding="utf-8"))
-            return json.loads(html.unescape(found[1])) if found else {}
+            return _noted(html.unescape(found[1])) if found else {}
         case ".ttf":
             return _of_font(path)
     raise ValueError(f"{path} is no PNG, GIF, SVG or TTF.")
@@ -291,7 +314,7 @@ def _of_picture(path) -> dict[str, Any]:
 
     with Image.open(path) as picture:
         if picture.format == "GIF":
-            return json.loads(picture.info.get("comment", b"{}"))
+            return _noted(picture.info.get("comment", b""))
         picture.load()
         return dict(getattr(picture, "text", {}))
 
@@ -301,4 +324,13 @@ def _of_font(path) -> dict[str, Any]:
 
     logging.getLogger("fontTools.ttLib.tables._h_e_a_d").setLevel(logging.ERROR)
     with TTFont(path) as font:
-        return json.loads(font["name"].getDebugName(10) or "{}")
+        return _noted(font["name"].getDebugName(10) or "")
+
+
+def _noted(text):
+    """The texts of a note; what another program has left there is none."""
+    try:
+        note = json.loads(text)
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}

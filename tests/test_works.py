@@ -1,7 +1,9 @@
 """Outlines, and files that say where they come from."""
 
 import json
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -21,24 +23,30 @@ def ring():
     return (disc() - np.minimum(disc(), disc(radius=4.0))).astype(np.uint8)
 
 
+def area(outline):
+    """In square pixels, holes subtracted."""
+    pairs = [(ring.T, np.roll(ring, -1, axis=0).T) for ring in outline]
+    return abs(sum((x * b - a * y).sum() / 2 for (x, y), (a, b) in pairs))
+
+
 def test_the_outline_of_a_disc_is_a_circle():
     (circle,) = works.outline(disc())
     apart = np.hypot(*(circle - 14).T)
     np.testing.assert_allclose(apart, 9, atol=0.15)
-    assert works.area([circle]) == pytest.approx(np.pi * 81, rel=0.03)
+    assert area([circle]) == pytest.approx(np.pi * 81, rel=0.03)
 
 
 def test_a_hole_runs_the_other_way_and_counts_less():
     rings = works.outline(ring())
     assert len(rings) == 2
-    assert works.area(rings) == pytest.approx(np.pi * (81 - 16), rel=0.05)
+    assert area(rings) == pytest.approx(np.pi * (81 - 16), rel=0.05)
 
 
 def test_ink_at_the_edge_is_closed():
     image = np.zeros((12, 20), np.uint8)
     image[:, 10:] = 200
     (square,) = works.outline(image)
-    assert works.area([square]) == pytest.approx(120, rel=0.06)
+    assert area([square]) == pytest.approx(120, rel=0.06)
     assert square.min() >= -0.1 and square[:, 0].max() <= 20.1
 
 
@@ -61,6 +69,8 @@ def test_other_images_are_refused():
         works.enlarge(np.zeros((8, 8), np.uint8))
     with pytest.raises(ValueError, match="zoom of at least 1"):
         works.enlarge(np.zeros((1, 8, 8, 1), np.uint8), 0)
+    with pytest.raises(ValueError, match="more than 0 pixels"):
+        works.outline(disc(), spacing=0)
 
 
 def test_enlarged_images_are_smooth_and_as_bright():
@@ -80,9 +90,9 @@ def test_a_curve_is_scaled_and_moved():
 def test_an_svg_is_what_was_traced(tmp_path):
     file = tmp_path / "ring.svg"
     shape = works.curve(works.outline(ring()))
-    works.save_svg(file, (28, 28), [(shape, "#ff0000")], ABOUT, "#f4efe4", "mm")
+    works.save_svg(file, (28, 28), [(shape, "#ff0000")], ABOUT, "#f4efe4")
     text = file.read_text(encoding="utf-8")
-    assert 'width="28mm"' in text and 'fill="#ff0000"' in text and text.count("Z") == 2
+    assert 'width="28"' in text and 'fill="#ff0000"' in text and text.count("Z") == 2
     assert "&lt;1&gt;" in text and "<1>" not in text
     assert works.read_about(file) == ABOUT
 
@@ -123,6 +133,13 @@ def test_a_font_needs_single_characters(tmp_path):
     assert not rendered(tmp_path / "x.ttf", "0")[0].any()
 
 
+def test_a_font_of_small_images_stands_on_its_line(tmp_path):
+    works.save_font(tmp_path / "x.ttf", {"o": works.outline(disc(12, 4.0))}, ABOUT, height=12)
+    assert rendered(tmp_path / "x.ttf", "o")[0].any()
+    with pytest.raises(ValueError, match="within the height, 12 pixels, not at 23.5"):
+        works.save_font(tmp_path / "x.ttf", {"o": []}, ABOUT, height=12, baseline=23.5)
+
+
 def test_a_png_has_its_size_and_its_texts(tmp_path):
     file = tmp_path / "disc.png"
     for image in (disc(), disc()[..., None], disc()[..., None].repeat(3, 2)):
@@ -145,6 +162,25 @@ def test_a_film_has_its_frames_and_its_time(tmp_path):
             times.append(film.info["duration"])
         assert sum(times) == 1000
     assert works.read_about(file) == ABOUT
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    for image in (np.zeros((8, 8)), np.zeros((8, 8, 4), np.uint8), np.zeros(8, np.uint8)):
+        with pytest.raises(ValueError, match="A picture is uint8"):
+            works.save_png(tmp_path / "x.png", image, ABOUT)
+        with pytest.raises(ValueError, match="A picture is uint8"):
+            works.save_film(tmp_path / "x.gif", image[None], ABOUT, seconds=1)
+    with pytest.raises(ValueError, match="at least one frame"):
+        works.save_film(tmp_path / "x.gif", [], ABOUT, seconds=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_notes_of_other_programs_are_left_aside(tmp_path):
+    Image.fromarray(disc()).save(tmp_path / "x.gif", comment=b"Made by hand")
+    (tmp_path / "x.svg").write_text("<svg><metadata><rdf/></metadata></svg>")
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    for file in (tmp_path / "x.gif", tmp_path / "x.svg", fonts / "STIXGeneral.ttf"):
+        assert works.read_about(file) == {}
 
 
 def test_other_files_say_nothing(tmp_path):

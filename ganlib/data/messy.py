@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-# What is planted among the ordinary pictures, and how many of each among 300.
+#: What is planted among the ordinary pictures, and how many of each among 300.
 KINDS = {
     "copy": 10,  # the same file once more
     "other file": 6,  # the same pixels, in another format
