@@ -49,7 +49,7 @@ TENSORS = [
     ("checkpoint",),
     ("keras_calls", "frozen", "terms", "internals"),
     ("r3gan", "stylegan2", "resampling", "lazy"),
-    ("translation", "pool"),
+    ("translation", "pool", "reuse"),
 ]
 
 
