@@ -113,7 +113,9 @@ def article(site, page, pages):
         (site / "book" / f"{page}.html").read_text(encoding="utf-8"), "html.parser"
     )
     found = html.select_one("article.bd-article")
-    for widget in found.select("script, link, button, [hidden], .headerlink, .lab-set-up"):
+    for widget in found.select(
+        "script, link, button, input, label, [hidden], .headerlink, .lab-set-up"
+    ):
         widget.decompose()
     for folded in found.select("details.hide"):
         if folded.find(class_="cell_output") and not folded.find("img"):
