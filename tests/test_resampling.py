@@ -1,5 +1,6 @@
 """Resampling against dense matrices; it keeps a constant and shifts nothing."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -83,3 +84,29 @@ def test_there_and_back_shifts_nothing():
         again = resampled(both, point)[0, ..., 0]
         np.testing.assert_allclose(again, again[::-1, ::-1], atol=1e-7)
         assert again[4, 4] == again.max() and again.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("how", BY)
+@pytest.mark.parametrize("sides", [(8, 6), (4, 10)])
+def test_large_maps_are_cut_into_slices_to_the_same_end(how, sides, monkeypatch):
+    arguments = [[1], [2]] if how is resampling.smoothed else [[]]
+    x = numbers(2, *sides, 3)
+    for more in arguments:
+        small = resampled(how, x, *more)
+        monkeypatch.setattr(resampling, "LARGEST", 0)
+        np.testing.assert_allclose(resampled(how, x, *more), small, atol=1e-6)
+        monkeypatch.undo()
+
+
+def test_a_model_that_resamples_is_saved_whole(tmp_path):
+    x = inputs = keras.Input((8, 6, 2))
+    for how, more in ((resampling.smoothed, [2]), (resampling.doubled, []), (resampling.halved, [])):
+        x = how(x, *more)
+    model = keras.Model(inputs, resampling.smoothly_doubled(x))
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    given = numbers(3, 8, 6, 2)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(model(given)), ops.convert_to_numpy(again(given))
+    )
+    assert model.output_shape == again.output_shape == (None, 18, 14, 2)
