@@ -100,7 +100,11 @@ def test_large_maps_are_cut_into_slices_to_the_same_end(how, sides, monkeypatch)
 
 def test_a_model_that_resamples_is_saved_whole(tmp_path):
     x = inputs = keras.Input((8, 6, 2))
-    for how, more in ((resampling.smoothed, [2]), (resampling.doubled, []), (resampling.halved, [])):
+    for how, more in (
+        (resampling.smoothed, [2]),
+        (resampling.doubled, []),
+        (resampling.halved, []),
+    ):
         x = how(x, *more)
     model = keras.Model(inputs, resampling.smoothly_doubled(x))
     model.save(tmp_path / "m.keras")
