@@ -17,7 +17,7 @@
     for (const name of ["creative", "plain", "styles"]) {
       loaded[name] = await ganlive.load(networks[name], weights[name]);
     }
-    const [latentDim] = networks.creative.inputs.latents, [kinds] = networks.creative.inputs.digits;
+    const [latentDim] = networks.creative.inputs.latents, [modes] = networks.creative.inputs.modes;
     const side = networks.creative.imageShape[0], size = side * side;
     const sheet = find("sheet");
     let axes = null, axesOf = null, playing = null, recording = null, frames = 0;
@@ -51,10 +51,11 @@
     /** What a network makes of a latent, a digit after the other; each digit once. */
     function drawn(of) {
       const z = latent(of), digits = [...new Set(of.text)].map(Number);
-      const hot = digits.flatMap((digit) => Array.from({ length: kinds }, (_, k) => +(k === digit)));
+      const hot = new Float32Array(modes * digits.length);
+      digits.forEach((digit, i) => (hot[modes * i + (modes / 10) * digit] = 1));
       const images = loaded[of.network].images({
         latents: Float32Array.from(digits.flatMap(() => z)),
-        digits: Float32Array.from(hot),
+        modes: hot,
       });
       return new Map(digits.map((digit, i) => [digit, images.subarray(size * i, size * (i + 1))]));
     }
@@ -244,7 +245,7 @@
     // ------------------------------------------------------------------------------ wiring
 
     /** Take these settings, the rest as at the start. */
-    function setUp({ text = "0123456789", network = "creative", seed = 3, loop = 45, radius = 1, place = 0, speed = 8, paper = "ink" }) {
+    function setUp({ text = "0123456789", network = "creative", seed = 7, loop = 45, radius = 1, place = 0, speed = 8, paper = "ink" }) {
       pause();
       for (const [name, to] of Object.entries({ text, seed, loop, radius, place, speed })) find(name).value = to;
       for (const [name, to] of [["network", network], ["colours", paper]]) {
