@@ -10,7 +10,6 @@ reads it again.
 
 import html
 import json
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from ganlib.files import whole
 
 Outline = list[np.ndarray]
 _EM = 1000  # units of a font
+_EPOCH = 2_082_844_800  # 1970, in the seconds of a font
 
 
 def enlarge(images: ArrayLike, zoom: int = 4) -> np.ndarray:
@@ -107,7 +107,8 @@ def curve(outline: Outline, scale: float = 1.0, at: tuple[float, float] = (0, 0)
     Such quadratic curves are those of TrueType, so that poster, page and font agree.
 
     Args:
-        scale: the length of a pixel. at: where the image's top left corner is, y down.
+        scale: the length of a pixel.
+        at: where the image's top left corner is, y down.
     """
     points, codes = [], []
     for ring in outline:
@@ -223,7 +224,8 @@ def save_font(
     builder.setupNameTable(described | {"description": json.dumps(dict(about))})
     builder.setupOS2(sTypoAscender=up, sTypoDescender=-down, usWinAscent=up, usWinDescent=down)
     builder.setupPost()
-    builder.font["head"].created = builder.font["head"].modified = 0  # the same file every time
+    head = builder.font["head"]
+    head.created = head.modified = _EPOCH  # the same file every time
     builder.font.recalcTimestamp = False
     with whole(Path(path)) as part:
         builder.font.save(part)
@@ -322,7 +324,6 @@ def _of_picture(path) -> dict[str, Any]:
 def _of_font(path) -> dict[str, Any]:
     from fontTools.ttLib import TTFont
 
-    logging.getLogger("fontTools.ttLib.tables._h_e_a_d").setLevel(logging.ERROR)
     with TTFont(path) as font:
         return _noted(font["name"].getDebugName(10) or "")
 

@@ -301,6 +301,7 @@ def test_the_gan_lab_trains_in_its_page(open_page):
     [
         ("latent_explorer", "explorer", "direction", "sample"),
         ("translator", "translator", "example", "returned"),
+        ("alphabet", "alphabet", "radius", "sheet"),
     ],
 )
 def test_a_trained_network_draws_in_its_page(open_page, page, name, control, picture):
@@ -313,7 +314,7 @@ def test_a_trained_network_draws_in_its_page(open_page, page, name, control, pic
     }}"""
     first = page.evaluate(drawn)
     moved = page.locator(f'[data-{name}="{control}"]').first
-    if control == "direction":
+    if control in ("direction", "radius"):
         moved.fill("2")
     else:
         moved.click()
@@ -321,9 +322,9 @@ def test_a_trained_network_draws_in_its_page(open_page, page, name, control, pic
     assert page.complaints == []
 
 
-def test_only_two_pages_load_tensorflow(site):
+def test_only_three_pages_load_tensorflow(site):
     loading = {path.stem for path in site.rglob("*.html") if "tfjs/" in path.read_text("utf-8")}
-    assert loading == {"latent_explorer", "translator"}
+    assert loading == {"latent_explorer", "translator", "alphabet"}
 
 
 def test_without_javascript_it_can_still_be_read(open_page, browser, server):

@@ -1,7 +1,7 @@
 """What the live pages share: a network of Keras's as plain steps, which a browser can execute.
 
-`book/_static/live/network.js` executes them. `tools/explorer.py` and `tools/translator.py` write
-what their pages load.
+`book/_static/live/network.js` executes them. `tools/explorer.py`, `tools/translator.py` and
+`tools/alphabet.py` write what their pages load.
 """
 
 import base64
@@ -136,6 +136,8 @@ class Translation:
                 return x
             case layers.Reshape():
                 return self._step("reshape", x, shape=list(layer.target_shape))
+            case layers.Flatten():
+                return self._step("reshape", x, shape=[layer.output.shape[-1]])
             case layers.UpSampling2D():
                 return self._step("upsample", x)
             case layers.Add():

@@ -4,11 +4,12 @@ What is in it is known, so that whoever looks through such a folder can be compa
 """
 
 import io
-import itertools
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from ganlib.data.pairs import photographs
 
 #: What is planted among the ordinary pictures, and how many of each among 300.
 KINDS = {
@@ -46,14 +47,14 @@ def write(folder: str | Path, n: int = 300, seed: int = 0) -> dict[str, str]:
         after the file that they are made of, "NAME again.jpg" after "NAME.png".
 
     Raises:
-        ValueError: the photographs have fewer pieces than are needed.
+        ValueError: `n` is below 30, or the photographs have fewer pieces than are needed.
     """
     folder, rng = Path(folder), np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     planted = {kind: round(many * n / 300) for kind, many in KINDS.items()}
     from_others = sum(planted[kind] for kind in ("copy", "other file", "again", "mirrored"))
     pieces = _pieces(rng)
-    if not 20 <= n - from_others <= len(pieces):
+    if n < 30 or n - from_others > len(pieces):
         most = int(len(pieces) / (1 - from_others / n))
         raise ValueError(f"A messy folder has 30 to {most} pictures, not {n}.")
     kinds = ["picture"] * (n - sum(planted.values()))
@@ -78,17 +79,12 @@ def write(folder: str | Path, n: int = 300, seed: int = 0) -> dict[str, str]:
 
 def _pieces(rng) -> list[Image.Image]:
     """The busy cells of both photographs, cut to sides of 24 to 30 pixels, in random order."""
-    from sklearn.datasets import load_sample_image
-
     found = []
-    for name in ("china.jpg", "flower.jpg"):
-        image = load_sample_image(name)
-        rows, columns = (range(0, side - _CELL + 1, _CELL) for side in image.shape[:2])
-        for top, left in itertools.product(rows, columns):
-            height, width = rng.integers(24, _CELL + 1, 2)
-            piece = image[top : top + height, left : left + width]
-            if piece.mean(axis=2).std() > _BUSY:
-                found.append(Image.fromarray(piece))
+    for cell in photographs(_CELL).images[:]:
+        height, width = rng.integers(24, _CELL + 1, 2)
+        piece = cell[:height, :width]
+        if piece.mean(axis=2).std() > _BUSY:
+            found.append(Image.fromarray(piece))
     return [found[i] for i in rng.permutation(len(found))]
 
 

@@ -44,12 +44,21 @@
     reshape: ([x], { shape }) => tf.reshape(x, [x.shape[0], ...shape]),
   };
 
-  /** The network that `description` and `weights` (base64 of float32) describe. */
+  /** Single precision, of which only the leading `count` of four bytes have been written. */
+  function floats(bytes, count) {
+    const whole = new Uint8Array((4 * bytes.length) / count);
+    for (let i = 0; i < bytes.length; i++) {
+      whole[4 * Math.floor(i / count) + 4 - count + (i % count)] = bytes[i];
+    }
+    return new Float32Array(whole.buffer);
+  }
+
+  /** The network that `description` and `weights` describe: base64 of float32, or of leading bytes. */
   class Network {
     constructor(description, weights) {
       Object.assign(this, description);
       const bytes = Uint8Array.from(atob(weights), (letter) => letter.charCodeAt(0));
-      const numbers = new Float32Array(bytes.buffer);
+      const numbers = floats(bytes, this.bytes ?? 4);
       let start = 0;
       this.tensors = {};
       for (const [name, shape] of Object.entries(this.shapes)) {
