@@ -95,11 +95,15 @@ def test_the_networks_are_those_of_the_committed_run(networks):
     assert f"make run RUN={name}\n" in PAGE and f"outputs/{name}\n" in PAGE
 
 
-def test_the_reader_has_the_typefaces_of_the_chapter():
+def six_of_the_chapter():
+    """The typefaces that the networks have learnt, as the chapter names them."""
     cells = json.loads((BOOK / "art.ipynb").read_text(encoding="utf-8"))["cells"]
     text = "".join(line for cell in cells for line in cell["source"])
-    six = re.findall(r'"([\w-]+)"', re.search(r"SIX = .*\nSIX \+= .*", text)[0])
-    typefaces = data.load("glyphs").typeface_names
+    return re.findall(r'"([\w-]+)"', re.search(r"SIX = .*\nSIX \+= .*", text)[0])
+
+
+def test_the_reader_has_the_typefaces_of_the_chapter():
+    six, typefaces = six_of_the_chapter(), data.load("glyphs").typeface_names
     order = sorted(six, key=typefaces.index)  # as the chapter's classes are
     known = dict(zip(six, alphabet.NAMES, strict=True))
     assert [known[name] for name in order] == NETWORKS["names"]
@@ -236,6 +240,16 @@ def test_the_pages_numbers_are_those_of_the_run():
     assert alphabet.said(PAGE, alphabet.measured(metrics)) == PAGE
     with pytest.raises(ValueError, match="does not say once"):
         alphabet.said(PAGE.replace("radius", "width"), alphabet.measured(metrics))
+
+
+def test_of_other_typefaces_the_reader_is_as_unsure_as_the_page_says(networks):
+    glyphs = data.load("glyphs")
+    logits = networks["styles"].predict(data.scale(glyphs.images[:]), batch_size=500, verbose=0)
+    unsure = special.entr(special.softmax(logits, axis=1)).sum(axis=1) / np.log(6)
+    six = six_of_the_chapter()
+    others = [k for k, name in enumerate(glyphs.typeface_names) if name not in six]
+    means = [100 * unsure[glyphs.typefaces == k].mean() for k in others]
+    assert len(means) == 12 and f"by {min(means):.0f}% to {max(means):.0f}%" in PAGE
 
 
 # ------------------------------------------------------------------------------ in the page

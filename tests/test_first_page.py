@@ -94,6 +94,17 @@ def test_the_table_of_losses():
     assert f"five updates in a round, and takes {more:.1f} times as long" in text
 
 
+def test_the_losses_at_rates_of_their_own():
+    found = result("wgan_lsgan-searched")
+    assert len(found["grid"]) == 3
+    text = line("make run RUN=wgan_lsgan-searched")
+    for key, words in (("equal_updates", "as many updates"), ("equal_time", "as much time")):
+        table = sorted(found[key], key=lambda row: row["variant"] != "non-saturating")
+        (row,) = (row for row in compare(table) if row["variant"] == "Wasserstein, GP")
+        said = re.search(rf"{words}.*? by (\d\.\d\d) to (\d\.\d\d)", text)
+        assert said.groups() == (f"{row['low']:.2f}", f"{row['high']:.2f}")
+
+
 def test_conditional_on_mnist():
     table = dict(result("conditional-mnist")["table"])
     without = [np.mean(run["coverage"]) for run in table.pop("no label")]

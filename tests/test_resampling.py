@@ -114,3 +114,9 @@ def test_a_model_that_resamples_is_saved_whole(tmp_path):
         ops.convert_to_numpy(model(given)), ops.convert_to_numpy(again(given))
     )
     assert model.output_shape == again.output_shape == (None, 18, 14, 2)
+
+
+@pytest.mark.parametrize("sides", [(5, 4), (4, 7)])
+def test_an_odd_side_is_not_halved(sides):
+    with pytest.raises(ValueError, match="even height and width"):
+        resampling.halved(numbers(1, *sides, 2))

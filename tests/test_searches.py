@@ -163,7 +163,8 @@ def test_few_rates_and_few_seeds_are_shown_as_well(trainings, tmp_path, searched
 def test_without_a_search_each_loss_is_trained_once_at_the_one_rate(trainings):
     space = losses("", 0, 2)
     assert {call["rates"] for call in trainings[1:]} == {(1e-3, 1e-3)}
-    assert len(trainings) == 1 + 3 * 2 and not space["both"]
+    assert len(trainings) == 1 + 3 * 2
+    assert space["both"]["grid"] == [5e-4, 1e-3, 2e-3]  # the committed run is shown
 
 
 def test_a_folder_of_other_parameters_is_refused(trainings, tmp_path):

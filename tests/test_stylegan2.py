@@ -201,6 +201,9 @@ def test_noise_starts_at_nothing_and_is_one_map_in_sampling():
     once, again = (array(layer(x)) - x for _ in range(2))
     np.testing.assert_array_equal(once, again)
     np.testing.assert_allclose(once[0], once[1], atol=1e-6)
+    large = stylegan2.Noise()
+    large.build((None, 64, 64, 1))
+    assert array(large.map).std() == pytest.approx(1, abs=0.05)  # as strong as in training
     once, again = (array(layer(x, training=True)) - x for _ in range(2))
     assert abs(once - again).max() > 0.1 and abs(once[0] - once[1]).max() > 0.1
     np.testing.assert_allclose(once[..., 0], once[..., 2], atol=1e-5)  # all channels of a place

@@ -32,7 +32,13 @@ def doubled(x: Tensor) -> Tensor:
 
 
 def halved(x: Tensor) -> Tensor:
-    """(N, H, W, C) -> (N, H / 2, W / 2, C): smoothed by [1 2 1] / 4, and every second value."""
+    """(N, H, W, C) -> (N, H / 2, W / 2, C): smoothed by [1 2 1] / 4, and every second value.
+
+    Raises:
+        ValueError: an odd side.
+    """
+    if x.shape[1] % 2 or x.shape[2] % 2:
+        raise ValueError(f"halved takes maps of even height and width, not {tuple(x.shape[1:3])}.")
     if _small(x):
         return Resampled("halved", dtype=x.dtype)(x)
     for axis in (1, 2):

@@ -327,9 +327,9 @@ class Noise(keras_layers.Layer):
     def build(self, x_shape: Shape) -> None:
         """Make the strength, and the map."""
         self.strength = self.add_weight(shape=(), initializer="zeros", name="strength")
-        self.map = self.add_weight(
-            shape=(*x_shape[1:3], 1), initializer="random_normal", trainable=False, name="map"
-        )
+        # As strong as in training: Keras's "random_normal" has a deviation of 0.05.
+        shape, drawn = (*x_shape[1:3], 1), keras.initializers.RandomNormal(stddev=1.0)
+        self.map = self.add_weight(shape=shape, initializer=drawn, trainable=False, name="map")
 
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         if not training:

@@ -31,7 +31,7 @@
     const text = () => find("text").value.replace(/\D/g, "") || "0123456789";
     const colours = () => PAPERS[chosen("colours")];
 
-    /** All that makes a picture, so that it can be made again. */
+    /** All that makes the outlines, so that they can be made again. */
     const settings = () => ({
       text: text(),
       network: chosen("network"),
@@ -162,7 +162,7 @@
 
     // ---------------------------------------------------------------------------- the film
 
-    /** Where the film is at a time of the clock, from where it stood. */
+    /** Let the film run by the clock, from where it stands. */
     function play() {
       const began = performance.now(), from = value("place");
       playing = { id: 0 };
@@ -228,7 +228,8 @@
       const step = () => {
         if (recording !== recorder) return;
         const gone = (performance.now() - began) / 1000;
-        find("status").textContent = `Recording, ${Math.min(seconds, Math.floor(gone))} of ${seconds} s.`;
+        const said = `Recording, ${Math.min(seconds, Math.floor(gone))} of ${seconds} s.`;
+        if (find("status").textContent !== said) find("status").textContent = said; // read aloud once
         if (gone >= seconds) return recorder.stop();
         frame(gone / seconds);
         setTimeout(step, 1000 / 30);

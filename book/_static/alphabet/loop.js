@@ -1,11 +1,9 @@
 // A circle of latents, and what a sheet of it looks like: numbers and texts, no page.
 "use strict";
 (function (alphabet) {
-  const dot = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
-
   /** Three latents at right angles, each as long as latents usually are, that belong to a seed. */
   function axes(seed, count) {
-    const { uniforms, truncated, mix } = ganexplorer, found = [];
+    const { uniforms, truncated, mix, dot } = ganexplorer, found = [];
     const drawn = uniforms(seed, 3 * count).map((u) => truncated(u));
     for (let k = 0; k < 3; k++) {
       let axis = drawn.slice(k * count, (k + 1) * count);

@@ -64,7 +64,7 @@
         });
         const here = field[y * side + x] + field[y * side + x + 1];
         const below = field[(y + 1) * side + x] + field[(y + 1) * side + x + 1];
-        const middle = (here + below) / 4 > level; // of a saddle, which two corners are joined
+        const middle = (here + below) / 4 > level; // in a saddle: whether the corners of ink are joined
         for (const from of outward) {
           const after = inward.find((k) => k === (from + 1) % 4);
           const before = inward.find((k) => k === (from + 3) % 4);

@@ -55,5 +55,5 @@
     return mix(a, b, ...[1 - t, t].map((part) => Math.sin(part * angle) / Math.sin(angle)));
   }
 
-  Object.assign(explorer, { uniforms, below, truncated, length, mix, straight, spherical });
+  Object.assign(explorer, { uniforms, below, truncated, dot, length, mix, straight, spherical });
 })((globalThis.ganexplorer ??= {}));
