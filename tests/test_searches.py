@@ -9,6 +9,7 @@ import types
 
 import keras
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sources import notebook
@@ -95,6 +96,7 @@ def run(chapter, cells, **parameters):
         exec(compile(sources[name], f"{chapter} {name}", "exec"), space)
         if name in tagged:
             space |= parameters
+    plt.close("all")
     return space
 
 
