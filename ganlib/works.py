@@ -255,17 +255,23 @@ def save_film(
     """Write grey or colour frames, uint8 (T, H, W) or (T, H, W, 3), as a GIF that runs for ever.
 
     Args:
-        seconds: of one round. The frames are shown for whole hundredths, which is all a GIF knows.
-        greys: how many greys or colours it keeps.
+        seconds: of one round. The frames are shown for whole hundredths, which is all a GIF knows;
+            equal ones that follow one another are stored as one, shown for as long as they all.
+        greys: how many greys or colours it keeps, the same in all frames.
 
     Raises:
         ValueError: they are no such frames, or there is none.
     """
     from PIL import Image
 
-    pictures = [Image.fromarray(_pixels(frame)).quantize(greys) for frame in np.asarray(frames)]
-    if not pictures:
+    stills = [_pixels(frame) for frame in np.asarray(frames)]
+    if not stills:
         raise ValueError("A film has at least one frame.")
+    palette = Image.fromarray(np.concatenate(stills, axis=1)).quantize(greys)
+    pictures = [
+        Image.fromarray(still).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
+        for still in stills
+    ]
     ends = np.rint(np.linspace(0, 100 * seconds, len(pictures) + 1)) * 10
     with whole(Path(path)) as part:
         pictures[0].save(
