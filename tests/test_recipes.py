@@ -82,14 +82,14 @@ on_tensorflow = pytest.mark.skipif(
 @on_tensorflow
 def test_onnx(trained):
     for package in ("onnx", "tf2onnx", "onnxruntime"):
-        pytest.importorskip(package, reason=NEEDS.format(package))
+        pytest.importorskip(package, reason=f"needs {package}, as the recipe says")
     names = trained("A generator as ONNX")
     assert names["images"].shape == (16, 4, 4, 1) and np.ptp(names["images"]) > 0.01
 
 
 @on_tensorflow
 def test_litert(trained):
-    pytest.importorskip("ai_edge_litert", reason=NEEDS.format("ai-edge-litert"))
+    pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert, as the recipe says")
     names = trained("A generator as LiteRT, run by its own package")
     assert np.shape(names["images"]) == (16, 4, 4, 1) and np.ptp(names["images"]) > 0.01
 
