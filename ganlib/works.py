@@ -272,14 +272,14 @@ def save_film(
     if not stills:
         raise ValueError("A film has at least one frame.")
     moments = np.linspace(0, seconds, len(stills) + 1)
-    pictures = [Image.fromarray(still).convert("RGB") for still in stills]
     match path.suffix.lower():
         case ".gif":
             durations = np.diff(np.rint(100 * moments)) * 10
-            film = _gif(pictures, [max(10, int(d)) for d in durations], about, greys)
+            film = _gif(stills, [max(10, int(d)) for d in durations], about, greys)
         case ".webm":
             from ganlib import webm
 
+            pictures = [Image.fromarray(still).convert("RGB") for still in stills]
             ends = [round(1000 * moment) for moment in moments[1:]]
             film = webm.encode(pictures, ends, about, quality=50)
         case _:
@@ -288,15 +288,14 @@ def save_film(
         part.write_bytes(film)
 
 
-def _gif(pictures, durations, about, greys):
+def _gif(stills, durations, about, greys):
     """The bytes of a GIF, all of whose frames have one palette."""
     from PIL import Image
 
-    palette = Image.fromarray(np.concatenate([np.asarray(x) for x in pictures], axis=1)).quantize(
-        greys
-    )
+    palette = Image.fromarray(np.concatenate(stills, axis=1)).quantize(greys)
     first, *rest = [
-        picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures
+        Image.fromarray(still).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
+        for still in stills
     ]
     file = io.BytesIO()
     first.save(

@@ -2,18 +2,15 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
+import identity
 import numpy as np
+import status
 from PIL import Image
 from sources import CHAPTERS, ROOT, TOC, notebook
 
 from ganlib.training.tables import column, compare
-
-sys.path.append(str(ROOT / "tools"))
-import identity  # noqa: E402
-import status  # noqa: E402
 
 BOOK = ROOT / "book"
 FEW = ("as they are", "translation, cutout")
@@ -95,14 +92,22 @@ def test_the_table_of_losses():
 
 
 def test_the_losses_at_rates_of_their_own():
-    found = result("wgan_lsgan-searched")
-    assert len(found["grid"]) == 3
-    text = line("make run RUN=wgan_lsgan-searched")
-    for key, words in (("equal_updates", "as many updates"), ("equal_time", "as much time")):
-        table = sorted(found[key], key=lambda row: row["variant"] != "non-saturating")
+    def span(run, key):
+        table = sorted(result(run)[key], key=lambda row: row["variant"] != "non-saturating")
         (row,) = (row for row in compare(table) if row["variant"] == "Wasserstein, GP")
-        said = re.search(rf"{words}.*? by (\d\.\d\d) to (\d\.\d\d)", text)
-        assert said.groups() == (f"{row['low']:.2f}", f"{row['high']:.2f}")
+        return row["low"], row["high"]
+
+    three, five = "wgan_lsgan-searched", "wgan_lsgan-wider"
+    assert [len(result(run)["grid"]) for run in (three, five)] == [3, 5]
+    factors = "by {:.2f} to {:.2f} after as "
+    updates, time = factors + "many updates", factors + "much time"
+    text = line(f"make run RUN={three}")
+    assert updates.format(*span(three, "equal_updates")) in text
+    assert time.format(*span(three, "equal_time")) in text
+    text = line(f"make run RUN={five}")
+    assert updates.format(*span(five, "equal_updates")) in text
+    low, high = span(five, "equal_time")
+    assert low < 1 < high and "after as much time it cannot be told" in text
 
 
 def test_conditional_on_mnist():

@@ -39,7 +39,8 @@ How to read it:
   saved; in a run for a table of trainings it is not what the table says, which the chapter shows.
   *real* are more real images: no generator can be expected to do better.
 - *parameters* are the values of the YAML file; all others are the chapter's defaults.
-- *seconds* are those of the whole run: every training in the notebook, the scores, the figures.
+- *seconds* are those of the whole run: every training in the notebook, the scores, the figures; but
+  not the trainings that it found in a folder, where other runs had left them.
 - *command* repeats the run into `outputs/`, from a clone at the commit in the column *code*.
 - *data* is the name of a data set, or the path of a folder of images. The YAML file tells what was
   in that folder, and the command needs it there.
