@@ -123,4 +123,4 @@ const questions = {
 
   defaults: () => ganlab.DEFAULTS,
 };
-const answer = ({ question, ...rest }) => questions[question](rest);
+const answer = async ({ question, ...rest }) => questions[question](rest);

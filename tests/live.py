@@ -1,11 +1,12 @@
 """What the tests of the live pages share: asking a page's scripts, and opening it alone."""
 
-import contextlib
+import html
 import json
 import re
 import shutil
 import subprocess
 
+import pytest
 from sources import ROOT
 
 STATIC = ROOT / "book" / "_static"
@@ -23,20 +24,29 @@ def raw(page):
     return re.findall(r"^```\{raw\} html\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
-def asking(request, files, questions):
-    """A function that asks scripts one of the questions in a file of tests.
+def set_ups(name, page):
+    """The settings that the buttons of a page's text hold, by the names of these."""
+    buttons = rf"""data-name="([\w-]+)" (?:data-part="\w+" )?data-{name}-set-up='([^']*)'"""
+    found = re.findall(buttons, page)
+    return {button: json.loads(html.unescape(settings)) for button, settings in found}
+
+
+def asking(files, questions):
+    """A fixture: a function that asks scripts one of the questions in a file of tests.
 
     They run in Node or, where there is none, in Chromium.
     """
-    questions = (ROOT / "tests" / questions).read_text(encoding="utf-8")
+    scripts = [script(name) for name in files]
+    scripts.append((ROOT / "tests" / questions).read_text(encoding="utf-8"))
 
     def in_node(question, **details):
         task = json.dumps({"question": question, **details})
         # As scripts of a page: in the global scope, and without CommonJS.
-        scripts = "".join(f"(0, eval)({json.dumps(script(name))});\n" for name in files)
+        *first, last = scripts
+        first = "".join(f"(0, eval)({json.dumps(text)});\n" for text in first)
         done = subprocess.run(
             [shutil.which("node"), "-"],
-            input=f"delete globalThis.exports;\n{scripts}{questions}\n"
+            input=f"delete globalThis.exports;\n{first}{last}\n"
             f"answer({task}).then((found) => console.log(JSON.stringify(found)));",
             capture_output=True,
             text=True,
@@ -45,54 +55,60 @@ def asking(request, files, questions):
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout.splitlines()[-1])
 
-    if shutil.which("node"):
-        return in_node
-    page = request.getfixturevalue("browser").new_page()
-    for content in (*(script(name) for name in files), questions):
-        page.add_script_tag(content=content)
+    @pytest.fixture(scope="module")
+    def ask(request):
+        if shutil.which("node"):
+            return in_node
+        page = request.getfixturevalue("browser").new_page()
+        for content in scripts:
+            page.add_script_tag(content=content)
+        return lambda question, **details: page.evaluate(
+            "(task) => answer(task)", {"question": question, **details}
+        )
 
-    def in_chromium(question, **details):
-        return page.evaluate("(task) => answer(task)", {"question": question, **details})
-
-    return in_chromium
+    return ask
 
 
-@contextlib.contextmanager
-def opening(browser, folder, page, ready, still):
-    """A function that opens a page's HTML alone, as a file without a server.
+def opening(page, own, still):
+    """A fixture: a function that opens a page's HTML alone, as a file without a server.
 
-    There may be no complaint. `ready` is JavaScript's name of what is there in the end, `still` the
-    id of the figure that stands in for it.
+    There may be no complaint. `own` is the name that the page's scripts have in JavaScript, `still`
+    the id of the figure that stands in for the page.
     """
-    shutil.copytree(STATIC, folder / "_static")
-    (folder / "book").mkdir()
-    path = folder / "book" / "page.html"
-    path.write_text(
+    text = (
         "<!doctype html><html lang=en><meta charset=utf-8><title>A live page</title>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<figure id={still}>a still figure</figure>{''.join(raw(page))}",
-        encoding="utf-8",
+        f"<figure id={still}>a still figure</figure>{''.join(raw(page))}"
     )
-    opened = []
 
-    def open_alone(width=1280, without_wasm=False, missing=(), **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        context.set_default_timeout(60_000)
-        page = context.new_page()
-        page.complaints = []
-        if without_wasm:
-            page.add_init_script("WebAssembly.validate = () => false")
-        for name in missing:
-            page.route(f"**/{name}", lambda route: route.abort())
-        opened.append(page)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
-        page.goto(path.as_uri())
-        if options.get("java_script_enabled", True):
-            page.wait_for_function(ready)
-        return page
+    @pytest.fixture
+    def open_page(browser, tmp_path):
+        shutil.copytree(STATIC, tmp_path / "_static")
+        (tmp_path / "book").mkdir()
+        path = tmp_path / "book" / "page.html"
+        path.write_text(text, encoding="utf-8")
+        opened = []
 
-    yield open_alone
-    for page in opened:
-        assert page.complaints == []
-        page.context.close()
+        def open_alone(width=1280, without_wasm=False, missing=(), **options):
+            context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+            context.set_default_timeout(60_000)
+            page = context.new_page()
+            page.complaints = []
+            if without_wasm:
+                page.add_init_script("WebAssembly.validate = () => false")
+            for name in missing:
+                page.route(f"**/{name}", lambda route: route.abort())
+            opened.append(page)
+            page.on("pageerror", lambda error: page.complaints.append(str(error)))
+            page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
+            page.goto(path.as_uri())
+            if options.get("java_script_enabled", True):
+                page.wait_for_function(f"{own}.page")
+            return page
+
+        yield open_alone
+        for page in opened:
+            assert page.complaints == []
+            page.context.close()
+
+    return open_page

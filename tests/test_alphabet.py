@@ -5,12 +5,12 @@ The scripts run in Node or, where there is none, in Chromium.
 
 import base64
 import hashlib
-import html
 import json
 import re
-import sys
 import xml.etree.ElementTree as ElementTree
 
+import alphabet
+import browser_network
 import live
 import numpy as np
 import pytest
@@ -22,10 +22,6 @@ from sources import ROOT
 
 from ganlib import data, works
 
-sys.path.append(str(ROOT / "tools"))
-import alphabet  # noqa: E402
-import browser_network  # noqa: E402
-
 BOOK = ROOT / "book"
 RUN = BOOK / "results" / "art-glyphs"
 FILES = ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min", "live/network", "explorer/latents"]
@@ -35,21 +31,12 @@ NETWORKS, WEIGHTS = (
     browser_network.read_script(STATIC / "alphabet" / f"{name}.js")
     for name in ("networks", "weights")
 )
-SET_UPS = {
-    name: json.loads(html.unescape(settings))
-    for name, settings in re.findall(
-        r"""data-name="([\w-]+)" data-part="\w+" data-alphabet-set-up='([^']*)'""", PAGE
-    )
-}
+SET_UPS = live.set_ups("alphabet", PAGE)
+ask = live.asking(FILES, "alphabet.js")
+open_alphabet = live.opening(PAGE, "ganalphabet", "alphabet-still")
 SIDE = NETWORKS["creative"]["imageShape"][0]
 DIM, MODES = (NETWORKS["creative"]["inputs"][name][0] for name in ("latents", "modes"))
 ALL = "0123456789"
-
-
-@pytest.fixture(scope="module")
-def ask(request):
-    """Ask the alphabet's scripts one of the questions in alphabet.js."""
-    return live.asking(request, FILES, "alphabet.js")
 
 
 @pytest.fixture(scope="module")
@@ -236,10 +223,10 @@ def test_the_layout_has_rows_of_five(ask):
 
 
 def test_the_pages_numbers_are_those_of_the_run():
-    metrics = json.loads((RUN / "metrics.json").read_text(encoding="utf-8"))
-    assert alphabet.said(PAGE, alphabet.measured(metrics)) == PAGE
+    found = alphabet.measured(json.loads((RUN / "metrics.json").read_text(encoding="utf-8")))
+    assert browser_network.said(PAGE, alphabet.SENTENCES, found) == PAGE
     with pytest.raises(ValueError, match="does not say once"):
-        alphabet.said(PAGE.replace("radius", "width"), alphabet.measured(metrics))
+        browser_network.said(PAGE.replace("radius", "width"), alphabet.SENTENCES, found)
 
 
 def test_of_other_typefaces_the_reader_is_as_unsure_as_the_page_says(networks):
@@ -253,14 +240,6 @@ def test_of_other_typefaces_the_reader_is_as_unsure_as_the_page_says(networks):
 
 
 # ------------------------------------------------------------------------------ in the page
-
-
-@pytest.fixture
-def open_alphabet(browser, tmp_path):
-    """Open the alphabet alone, as a file without a server, and collect complaints."""
-    ready, still = "ganalphabet.page", "alphabet-still"
-    with live.opening(browser, tmp_path, PAGE, ready, still) as found:
-        yield found
 
 
 def part(page, name):
@@ -476,7 +455,7 @@ def test_everything_that_the_text_proposes_can_be_set_up(open_alphabet):
 def test_it_fits_a_phone(open_alphabet):
     page = open_alphabet(width=390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    buttons = page.locator("#alphabet-live :is(button, .alphabet-choices label)").all()
+    buttons = page.locator("#alphabet-live :is(button, .live-choices label)").all()
     boxes = [button.bounding_box() for button in buttons]
     assert min(min(box["width"], box["height"]) for box in boxes) >= 44  # a thumb's size
 

@@ -5,12 +5,12 @@ The scripts run in Node or, where there is none, in Chromium.
 
 import base64
 import hashlib
-import html
 import json
 import re
-import sys
 from types import SimpleNamespace
 
+import browser_network
+import explorer
 import keras
 import live
 import numpy as np
@@ -23,21 +23,14 @@ import ganlib
 from ganlib import models
 from ganlib.data import to_uint8
 
-sys.path.append(str(ROOT / "tools"))
-import browser_network  # noqa: E402
-import explorer  # noqa: E402
-
 BOOK = ROOT / "book"
 FILES = ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min"]
 FILES += ["live/network"]
 FILES += [f"explorer/{name}" for name in ("generator", "weights", "latents")]
 PAGE = (BOOK / "latent_explorer.md").read_text(encoding="utf-8")
-SET_UPS = {
-    name: json.loads(html.unescape(settings))
-    for name, settings in re.findall(
-        r"""data-name="([\w-]+)" data-part="\w+" data-explorer-set-up='([^']*)'""", PAGE
-    )
-}
+SET_UPS = live.set_ups("explorer", PAGE)
+ask = live.asking(FILES, "explorer.js")
+open_explorer = live.opening(PAGE, "ganexplorer", "explorer-still")
 CLASSES = np.eye(10)
 
 
@@ -47,12 +40,6 @@ DESCRIPTION, WEIGHTS = (
 )
 DATA = base64.b64decode(WEIGHTS["generator"])
 DIRECTIONS = np.array(DESCRIPTION["directions"])
-
-
-@pytest.fixture(scope="module")
-def ask(request):
-    """Ask the explorer's scripts one of the questions in explorer.js."""
-    return live.asking(request, FILES, "explorer.js")
 
 
 def kept():
@@ -331,13 +318,6 @@ def test_all_six_lead_out_of_the_draws():
 
 
 # ------------------------------------------------------------------------------ in the page
-
-
-@pytest.fixture
-def open_explorer(browser, tmp_path):
-    """Open the explorer alone, as a file without a server, and collect complaints."""
-    with live.opening(browser, tmp_path, PAGE, "ganexplorer.page", "explorer-still") as found:
-        yield found
 
 
 def part(page, name):

@@ -2,18 +2,15 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
+import identity
 import numpy as np
+import status
 from PIL import Image
 from sources import CHAPTERS, ROOT, TOC, notebook
 
 from ganlib.training.tables import column, compare
-
-sys.path.append(str(ROOT / "tools"))
-import identity  # noqa: E402
-import status  # noqa: E402
 
 BOOK = ROOT / "book"
 FEW = ("as they are", "translation, cutout")

@@ -3,15 +3,12 @@
 The scripts run in Node or, where there is none, in Chromium.
 """
 
-import html
-import json
 import re
-import shutil
-import subprocess
 import time
 from types import SimpleNamespace
 
 import keras
+import live
 import numpy as np
 import pytest
 from keras import ops
@@ -21,47 +18,14 @@ from sources import ROOT
 from ganlib import backend, data, losses, metrics, models, penalties
 
 BOOK = ROOT / "book"
-SCRIPTS = BOOK / "_static" / "gan-lab"
 PAGE = (BOOK / "gan_lab.md").read_text(encoding="utf-8")
-RAW = re.findall(r"^```\{raw\} html\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-EXPERIMENTS = {
-    name: json.loads(html.unescape(settings))
-    for name, settings in re.findall(r"""data-name="([\w-]+)" data-lab-set-up='([^']*)'""", PAGE)
-}
+EXPERIMENTS = live.set_ups("lab", PAGE)
 LOSSES = ["non_saturating", "minimax", "least_squares", "hinge", "wasserstein"]
 PENALTIES = ["none", "r1", "gradient_penalty"]
 BATCH = 128
 SEEDS = range(5)
-
-
-@pytest.fixture(scope="module")
-def ask(request):
-    """Ask the lab's scripts one of the questions in gan_lab.js."""
-    files = [SCRIPTS / f"{name}.js" for name in ("nn", "densities", "game")]
-    files.append(ROOT / "tests" / "gan_lab.js")
-    scripts = "\n".join(path.read_text(encoding="utf-8") for path in files)
-
-    def in_node(question, **details):
-        task = json.dumps({"question": question, **details})
-        done = subprocess.run(
-            [shutil.which("node"), "-"],
-            input=f"{scripts}\nconsole.log(JSON.stringify(answer({task})));",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    if shutil.which("node"):
-        return in_node
-    page = request.getfixturevalue("browser").new_page()
-
-    def in_chromium(question, **details):
-        task = json.dumps({"question": question, **details})
-        return page.evaluate(f"(() => {{ {scripts}\nreturn answer({task}); }})()")
-
-    return in_chromium
+ask = live.asking([f"gan-lab/{name}" for name in ("nn", "densities", "game")], "gan_lab.js")
+lab = live.opening(PAGE, "ganlab", "gan-lab-still")
 
 
 # ---------------------------------------------------------------------------- gradients
@@ -225,7 +189,7 @@ def test_every_setting_that_the_page_names_can_be_chosen(ask):
     choices = {
         name: re.findall(r"<option(?: value=\"([^\"]*)\")?[^>]*>([^<]*)", options)
         for name, options in re.findall(
-            r'<select data-setting="(\w+)">(.*?)</select>', RAW[0], re.DOTALL
+            r'<select data-setting="(\w+)">(.*?)</select>', live.raw(PAGE)[0], re.DOTALL
         )
     }
     offered = {
@@ -330,39 +294,6 @@ def test_a_discriminator_that_is_too_good_gives_no_gradient(ask, seed):
 
 
 # ------------------------------------------------------------------------------ in the page
-
-
-@pytest.fixture
-def lab(browser, tmp_path):
-    """Open the lab alone, as a file without a server, and collect what the console complains of."""
-    shutil.copytree(BOOK / "_static", tmp_path / "_static")
-    (tmp_path / "book").mkdir()
-    path = tmp_path / "book" / "lab.html"
-    buttons = "".join(RAW[1:])
-    path.write_text(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>GAN lab</title>"
-        f"<figure id=gan-lab-still>a still figure</figure>{RAW[0]}{buttons}",
-        encoding="utf-8",
-    )
-    contexts = []
-
-    def open_lab(width=1280, **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda said: said.type == "error" and page.complaints.append(said.text),
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_lab
-    for context in contexts:
-        assert context.pages[0].complaints == []
-        context.close()
 
 
 def text(page, name):

@@ -16,6 +16,7 @@ from test_run import environment, notebook
 
 from ganlib import GAN, models, plots, sweep
 
+ask = live.asking(["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min", "live/network"], "network.js")
 PAGE = (ROOT / "book/recipes.md").read_text(encoding="utf-8")
 RECIPES = {
     heading: "".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
@@ -93,7 +94,7 @@ def test_litert(trained):
     assert np.shape(names["images"]) == (16, 4, 4, 1) and np.ptp(names["images"]) > 0.01
 
 
-def test_a_web_page(request, trained, tmp_path, monkeypatch):
+def test_a_web_page(ask, trained, tmp_path, monkeypatch):
     """The files that it leaves make the same images, in Node or in Chromium."""
     monkeypatch.syspath_prepend(ROOT / "tools")
     gan = GAN(models.dcgan.generator((8, 8, 1), 3, 4), models.dcgan.discriminator((8, 8, 1), 4))
@@ -103,9 +104,6 @@ def test_a_web_page(request, trained, tmp_path, monkeypatch):
     exec(RECIPES["A generator in a web page"], {"gan": gan})
     scripts = [(tmp_path / f"outputs/{name}.js").read_text() for name in ("generator", "weights")]
     generator, weights = (json.loads(text.split(" = ", 1)[1][:-2]) for text in scripts)
-    ask = live.asking(
-        request, ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min", "live/network"], "network.js"
-    )
     z = gan.latents(3, seed=0)
     details = {"latents": z.tolist(), "description": generator, "weights": weights}
     found = np.frombuffer(base64.b64decode(ask("images", **details)), "float32")

@@ -1,16 +1,13 @@
 """The book as it is built: no warning, nothing from another host, nothing missing."""
 
 import re
-import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
+import mend
 import nbformat
 import pytest
 from sources import CHAPTERS, CONFIG, PAGES, ROOT, URL
-
-sys.path.append(str(ROOT / "tools"))
-import mend  # noqa: E402
 
 
 class Page(HTMLParser):

@@ -1,17 +1,18 @@
 """The status page says what the records say."""
 
+import base64
 import datetime
+import io
 import json
 import shutil
-import sys
 
+import execute
 import nbformat
+import numpy as np
 import pytest
+import status
+from PIL import Image
 from sources import CHAPTERS, ROOT
-
-sys.path.append(str(ROOT / "tools"))
-import execute  # noqa: E402
-import status  # noqa: E402
 
 
 def test_the_page_is_up_to_date():
@@ -25,13 +26,30 @@ def test_every_chapter_is_on_it():
         assert status.link(name) in page
 
 
+FIGURE = """from IPython.display import display
+from PIL import Image
+display(Image.linear_gradient("L").convert("RGBA"))"""
+
+
+def drawn(outputs):
+    """The bytes of a figure, and its colours as numbers."""
+    (figure,) = (base64.b64decode(output.data["image/png"]) for output in outputs)
+    with Image.open(io.BytesIO(figure)) as image:
+        return len(figure), np.asarray(image.convert("RGBA"), float)
+
+
 def test_an_execution_is_recorded(tmp_path, monkeypatch):
-    cell = nbformat.v4.new_code_cell("print(1)")
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata=execute.METADATA)
+    cells = [nbformat.v4.new_code_cell(code) for code in ("print(1)", FIGURE, FIGURE)]
+    cells[2].metadata["tags"] = ["few-colours"]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=execute.METADATA)
     path = tmp_path / f"{CHAPTERS[0]}.ipynb"
     nbformat.write(notebook, path)
     record = execute.execute(path)
-    assert nbformat.read(path, 4).cells[0].outputs[0].text == "1\n"
+    (said,), *figures = [cell.outputs for cell in nbformat.read(path, 4).cells]
+    assert said.text == "1\n"
+    (many, few), (a, b) = zip(*(drawn(figure) for figure in figures), strict=True)
+    assert few < many and a.shape == b.shape
+    assert len(np.unique(b.reshape(-1, 4), axis=0)) <= 128 and np.abs(a - b).max() < 16
     assert 0 < record["seconds"] < 60
     assert 10 < record["peak_memory_mb"] < 1000
     assert datetime.date.fromisoformat(record["executed"]) <= datetime.date.today()

@@ -5,15 +5,15 @@ The scripts run in Node or, where there is none, in Chromium.
 
 import base64
 import hashlib
-import html
 import json
 import re
-import sys
 
+import browser_network
 import keras
 import live
 import numpy as np
 import pytest
+import translator
 from keras import layers, ops
 from live import STATIC, script
 from scipy import stats
@@ -21,10 +21,6 @@ from sources import ROOT
 
 from ganlib import data, models
 from ganlib.data import pairs, to_uint8
-
-sys.path.append(str(ROOT / "tools"))
-import browser_network  # noqa: E402
-import translator  # noqa: E402
 
 BOOK = ROOT / "book"
 RUN = BOOK / "results" / "unpaired-typefaces"
@@ -36,20 +32,11 @@ NETWORKS, WEIGHTS, DIGITS = (
     browser_network.read_script(STATIC / "translator" / f"{name}.js")
     for name in ("networks", "weights", "digits")
 )
-SET_UPS = {
-    name: json.loads(html.unescape(settings))
-    for name, settings in re.findall(
-        r"""data-name="([\w-]+)" data-part="\w+" data-translator-set-up='([^']*)'""", PAGE
-    )
-}
+SET_UPS = live.set_ups("translator", PAGE)
+ask = live.asking(FILES, "translator.js")
+open_translator = live.opening(PAGE, "gantranslator", "translator-still")
 SIDE = NETWORKS["there"]["imageShape"][0]
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
-
-
-@pytest.fixture(scope="module")
-def ask(request):
-    """Ask the translator's scripts one of the questions in translator.js."""
-    return live.asking(request, FILES, "translator.js")
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +255,8 @@ def test_noise_is_normal_and_its_seeds(ask):
 
 
 def test_the_pages_numbers_are_those_of_its_networks(networks):
-    found = translator.said(PAGE, translator.measured(networks))
+    measured, sentences = translator.measured(networks), translator.SENTENCES
+    found = browser_network.said(PAGE, sentences, measured)
     assert re.sub(NUMBER, "", found) == re.sub(NUMBER, "", PAGE)
     numbers = [
         [float(number.replace(",", "")) for number in re.findall(NUMBER, text)]
@@ -276,18 +264,10 @@ def test_the_pages_numbers_are_those_of_its_networks(networks):
     ]
     assert numbers[0] == pytest.approx(numbers[1], abs=0.0015, rel=1e-3)  # they are rounded
     with pytest.raises(ValueError, match="does not say once: the way from"):
-        translator.said(PAGE.replace("the way from", "a way from"), translator.measured(networks))
+        browser_network.said(PAGE.replace("the way from", "a way from"), sentences, measured)
 
 
 # ------------------------------------------------------------------------------ in the page
-
-
-@pytest.fixture
-def open_translator(browser, tmp_path):
-    """Open the translator alone, as a file without a server, and collect complaints."""
-    ready, still = "gantranslator.page", "translator-still"
-    with live.opening(browser, tmp_path, PAGE, ready, still) as found:
-        yield found
 
 
 def part(page, name):
@@ -596,7 +576,7 @@ def test_strokes_of_the_text_are_not_drawn_upon(open_translator):
 def test_it_fits_a_phone(open_translator):
     page = open_translator(width=390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    buttons = page.locator("#translator-live :is(button, .translator-ways label)").all()
+    buttons = page.locator("#translator-live :is(button, .live-choices label)").all()
     boxes = [button.bounding_box() for button in buttons]
     assert min(min(box["width"], box["height"]) for box in boxes) >= 44  # a thumb's size
     paper, answer = (part(page, name).bounding_box() for name in ("paper", "returned"))

@@ -10,14 +10,13 @@ numbers with; and puts the numbers that the run measured into the page's sentenc
 
 import hashlib
 import json
-import re
 import sys
 from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from browser_network import completed, in_base64, network, origin, write_script
+from browser_network import completed, in_base64, network, origin, said, write_script
 from matplotlib.patches import PathPatch
 from PIL import Image
 
@@ -94,17 +93,6 @@ def measured(metrics):
     return unsure | whole | {"legible": 1000 * spheres["2.0"]["read"]}
 
 
-def said(text, found):
-    """The page's text with these numbers in its sentences."""
-    for sentence in SENTENCES:
-        parts = map(re.escape, re.split(r"\{.*?\}", sentence))
-        pattern = r"[\d,]*\.?\d+".join(parts)
-        text, count = re.subn(pattern, sentence.format(**found), text)
-        if count != 1:
-            raise ValueError(f"{PAGE.name} does not say once: {sentence}")
-    return text
-
-
 def write_reference(networks):
     """What Keras makes of each digit, from latents near and far, and what the reader says of it."""
     dim, modes = sizes(networks["creative"])
@@ -153,7 +141,7 @@ def main(folder):
     write_reference(networks)
     write_figure(networks)
     found = measured(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
-    PAGE.write_text(said(PAGE.read_text("utf-8"), found), encoding="utf-8")
+    PAGE.write_text(said(PAGE.read_text("utf-8"), SENTENCES, found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -191,6 +192,21 @@ def origin(run):
     """What a page keeps of a run's `run.json`."""
     kept = {key: run[key] for key in ("parameters", "started", "versions")}
     return {"name": Path(run["file"]).stem, "revision": run["git"]["revision"], **kept}
+
+
+def said(text, sentences, found):
+    """A page's text with these numbers in these sentences of it.
+
+    Raises:
+        ValueError: it does not have a sentence once.
+    """
+    for sentence in sentences:
+        parts = map(re.escape, re.split(r"\{.*?\}", sentence))
+        pattern = r"[\d,]*\.?\d+".join(parts)
+        text, count = re.subn(pattern, sentence.format(**found), text)
+        if count != 1:
+            raise ValueError(f"The page does not say once: {sentence}")
+    return text
 
 
 def write_script(path, name, values):

@@ -8,14 +8,13 @@ for it, and what the tests compare the browser's images with; and puts the numbe
 measured into the page's sentences.
 """
 
-import re
 import sys
 from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from browser_network import completed, in_base64, network, origin, write_script
+from browser_network import completed, in_base64, network, origin, said, write_script
 
 from ganlib import data, plots
 from ganlib.data import pairs
@@ -98,17 +97,6 @@ def measured(networks, n=1000):
     }
 
 
-def said(text, found):
-    """The page's text with these numbers in its sentences."""
-    for sentence in SENTENCES:
-        parts = map(re.escape, re.split(r"\{.*?\}", sentence))
-        pattern = r"[\d,]*\.?\d+".join(parts)
-        text, count = re.subn(pattern, sentence.format(**found), text)
-        if count != 1:
-            raise ValueError(f"{PAGE.name} does not say once: {sentence}")
-    return text
-
-
 def write_reference(networks):
     """What Keras makes of examples, and of an image of noise."""
     rng, kept = np.random.default_rng(1), {}
@@ -153,7 +141,8 @@ def main(folder):
     write_script(FOLDER / "digits.js", "gantranslator.digits", digits)
     write_reference(networks)
     write_figure(networks)
-    PAGE.write_text(said(PAGE.read_text("utf-8"), measured(networks)), encoding="utf-8")
+    found = measured(networks)
+    PAGE.write_text(said(PAGE.read_text("utf-8"), SENTENCES, found), encoding="utf-8")
 
 
 if __name__ == "__main__":

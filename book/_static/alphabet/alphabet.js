@@ -11,8 +11,7 @@
   const KINDS = ["video/webm;codecs=vp9", "video/webm", "video/mp4"];
 
   async function start(root) {
-    const find = (name) => root.querySelector(`[data-alphabet="${name}"]`);
-    const all = (name) => [...root.querySelectorAll(`[data-alphabet="${name}"]`)];
+    const { find, all } = ganlive.named("alphabet", root), { percent } = ganlive;
     const { networks, weights } = alphabet, loaded = {};
     for (const name of ["creative", "plain", "styles"]) {
       loaded[name] = await ganlive.load(networks[name], weights[name]);
@@ -111,8 +110,6 @@
       all("share-value").forEach((output, k) => (output.textContent = percent(shown.shares[k])));
       find("unsure").textContent = percent(shown.unsure);
     }
-
-    const percent = (share) => `${Math.round(100 * share)}%`;
 
     /** The stills of the round, small. */
     function showStills() {

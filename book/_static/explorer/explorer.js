@@ -5,8 +5,7 @@
   const STRIP = 9; // pictures from A to B
 
   async function start(root) {
-    const find = (name) => root.querySelector(`[data-explorer="${name}"]`);
-    const all = (name) => [...root.querySelectorAll(`[data-explorer="${name}"]`)];
+    const { find, all } = ganlive.named("explorer", root), { percent } = ganlive;
     const generator = await ganlive.load(explorer.generator, explorer.weights.generator);
     const { latentDim, classes, directions } = generator;
     const painted = new Map(); // canvas -> the latent and the classes that it shows
@@ -99,7 +98,6 @@
       show(find("A"), A.latent, only(A.label));
       show(find("B"), B.latent, only(B.label));
       all("strip").forEach((canvas, i) => show(canvas, ...between(i / (STRIP - 1))));
-      const percent = (share) => `${Math.round(100 * share)}%`;
       const mixture =
         A.label === B.label
           ? `class ${A.label}`
@@ -144,7 +142,7 @@
     for (const name of ["place", "path"]) find(name).addEventListener("input", showWalk);
     root.addEventListener("change", ({ target }) => {
       if (target.name === "explorer-class") showSample();
-      if (target.closest("[data-explorer-part=sample]")) say(`Now: ${summary()}.`);
+      if (target.closest("[data-live-part=sample]")) say(`Now: ${summary()}.`);
     });
     find("new").addEventListener("click", () => {
       find("number").value = number() + 1;

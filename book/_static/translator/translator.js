@@ -5,8 +5,7 @@
   const WAYS = { there: "back", back: "there" };
 
   async function start(root) {
-    const find = (name) => root.querySelector(`[data-translator="${name}"]`);
-    const all = (name) => [...root.querySelectorAll(`[data-translator="${name}"]`)];
+    const { find, all } = ganlive.named("translator", root);
     const { networks, weights } = translator, loaded = {}, digits = {};
     for (const way of Object.keys(WAYS)) {
       loaded[way] = await ganlive.load(networks[way], weights[way]);
