@@ -2,7 +2,7 @@
 
 A lossy WebP picture is a key frame of VP8, the codec of WebM, in an envelope of its own (RFC 6386
 and 9649). Here such frames change their envelope, for one of EBML elements (RFC 8794): an id, how
-many bytes follow, and these.
+many bytes follow, and these. The ids are Matroska's (RFC 9559), of which WebM is a part.
 """
 
 import io
@@ -46,7 +46,8 @@ def note(film: bytes) -> str:
     for name in (_SEGMENT, _TAGS, _TAG, _SIMPLE):
         film = dict(_elements(film)).get(name, b"")
     found = dict(_elements(film))
-    return found[_TEXT].decode() if found.get(_NAME) == b"COMMENT" else ""
+    text = found.get(_TEXT, b"") if found.get(_NAME) == b"COMMENT" else b""
+    return text.decode(errors="replace")
 
 
 def _key_frame(picture, quality):
@@ -68,11 +69,13 @@ def _element(name, value):
 
 
 def _elements(data):
-    """Pairs of an id and what is in it."""
+    """Pairs of an id and what is in it, as far as a file goes that may be cut, or none of these."""
     at = 0
-    while at + 2 <= len(data):
+    while at < len(data):
         length = 9 - data[at].bit_length()  # a leading bit says how many bytes the id has
         name, at = int.from_bytes(data[at : at + length], "big"), at + length
+        if at >= len(data):
+            return
         length = 9 - data[at].bit_length()
         size = int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1)
         at += length

@@ -259,18 +259,24 @@ def save_film(
 
     Args:
         path: its suffix, .gif or .webm, says which.
-        seconds: of one round. A GIF knows whole hundredths only; equal frames that follow one
-            another are stored there as one, shown for as long as they all.
+        seconds: of one round, at least a thousandth for each frame. A GIF knows whole hundredths
+            only, and gives each frame one at least; equal frames that follow one another are stored
+            there as one, shown for as long as they all.
         greys: how many greys or colours a GIF keeps, the same in all frames.
 
     Raises:
-        ValueError: they are no such frames, or there is none; another suffix.
+        ValueError: they are no such frames, or there is none, or they are too large for WebM (a
+            side has up to 16,383 pixels); another suffix; too little time, or too much for a GIF.
     """
     from PIL import Image
 
     path, stills = Path(path), [_pixels(frame) for frame in np.asarray(frames)]
     if not stills:
         raise ValueError("A film has at least one frame.")
+    if not len(stills) / 1000 <= seconds < np.inf:
+        raise ValueError(
+            f"{len(stills)} frames take at least as many milliseconds, not {seconds} s."
+        )
     moments = np.linspace(0, seconds, len(stills) + 1)
     match path.suffix.lower():
         case ".gif":
@@ -298,15 +304,19 @@ def _gif(stills, durations, about, greys):
         for still in stills
     ]
     file = io.BytesIO()
-    first.save(
-        file,
-        "GIF",
-        save_all=True,
-        append_images=rest,
-        duration=durations,
-        loop=0,
-        comment=json.dumps(dict(about)).encode(),
-    )
+    note = json.dumps(dict(about)).encode()
+    try:
+        first.save(
+            file,
+            "GIF",
+            save_all=True,
+            append_images=rest,
+            duration=durations,
+            loop=0,
+            comment=note,
+        )
+    except OverflowError:
+        raise ValueError("A GIF shows a frame for 655 seconds at most.") from None
     return file.getvalue()
 
 
@@ -315,7 +325,8 @@ def _pixels(image):
     image = np.asarray(image)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
-    if image.dtype != np.uint8 or image.ndim != 2 and image.shape[2:] != (3,):
+    flat = image.ndim == 2 or image.shape[2:] == (3,)
+    if image.dtype != np.uint8 or not flat or not image.size:
         raise ValueError(
             f"A picture is uint8 (H, W) or (H, W, 3), not {image.dtype} of shape {image.shape}."
         )
@@ -367,6 +378,6 @@ def _noted(text):
     """The texts of a note; what another program has left there is none."""
     try:
         note = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return note if isinstance(note, dict) else {}
