@@ -9,6 +9,7 @@ reads it again.
 """
 
 import html
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -252,37 +253,61 @@ def save_png(
 def save_film(
     path: str | Path, frames: ArrayLike, about: Mapping[str, str], seconds: float, greys: int = 16
 ) -> None:
-    """Write grey or colour frames, uint8 (T, H, W) or (T, H, W, 3), as a GIF that runs for ever.
+    """Write grey or colour frames, uint8 (T, H, W) or (T, H, W, 3), as a GIF or as WebM.
+
+    A GIF runs for ever; in WebM frames are lossy, and a player may be asked to begin again.
 
     Args:
-        seconds: of one round. The frames are shown for whole hundredths, which is all a GIF knows;
-            equal ones that follow one another are stored as one, shown for as long as they all.
-        greys: how many greys or colours it keeps, the same in all frames.
+        path: its suffix, .gif or .webm, says which.
+        seconds: of one round. A GIF knows whole hundredths only; equal frames that follow one
+            another are stored there as one, shown for as long as they all.
+        greys: how many greys or colours a GIF keeps, the same in all frames.
 
     Raises:
-        ValueError: they are no such frames, or there is none.
+        ValueError: they are no such frames, or there is none; another suffix.
     """
     from PIL import Image
 
-    stills = [_pixels(frame) for frame in np.asarray(frames)]
+    path, stills = Path(path), [_pixels(frame) for frame in np.asarray(frames)]
     if not stills:
         raise ValueError("A film has at least one frame.")
+    moments = np.linspace(0, seconds, len(stills) + 1)
+    match path.suffix.lower():
+        case ".gif":
+            durations = np.diff(np.rint(100 * moments)) * 10
+            film = _gif(stills, [max(10, int(d)) for d in durations], about, greys)
+        case ".webm":
+            from ganlib import webm
+
+            pictures = [Image.fromarray(still).convert("RGB") for still in stills]
+            ends = [round(1000 * moment) for moment in moments[1:]]
+            film = webm.encode(pictures, ends, about, quality=50)
+        case _:
+            raise ValueError(f"{path} is no GIF or WebM.")
+    with whole(path) as part:
+        part.write_bytes(film)
+
+
+def _gif(stills, durations, about, greys):
+    """The bytes of a GIF, all of whose frames have one palette."""
+    from PIL import Image
+
     palette = Image.fromarray(np.concatenate(stills, axis=1)).quantize(greys)
-    pictures = [
+    first, *rest = [
         Image.fromarray(still).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
         for still in stills
     ]
-    ends = np.rint(np.linspace(0, 100 * seconds, len(pictures) + 1)) * 10
-    with whole(Path(path)) as part:
-        pictures[0].save(
-            part,
-            "GIF",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=[max(10, int(d)) for d in np.diff(ends)],
-            loop=0,
-            comment=json.dumps(dict(about)).encode(),
-        )
+    file = io.BytesIO()
+    first.save(
+        file,
+        "GIF",
+        save_all=True,
+        append_images=rest,
+        duration=durations,
+        loop=0,
+        comment=json.dumps(dict(about)).encode(),
+    )
+    return file.getvalue()
 
 
 def _pixels(image):
@@ -298,9 +323,9 @@ def _pixels(image):
 
 
 def read_about(path: str | Path) -> dict[str, str]:
-    """What a PNG, a GIF, an SVG or a font of this module says of itself.
+    """What a PNG, a GIF, a WebM, an SVG or a font of this module says of itself.
 
-    Other programs' notes in a GIF, an SVG or a font are left aside.
+    Other programs' notes in other files than a PNG are left aside.
 
     Raises:
         ValueError: a file of another kind.
@@ -314,7 +339,11 @@ def read_about(path: str | Path) -> dict[str, str]:
             return _noted(html.unescape(found[1])) if found else {}
         case ".ttf":
             return _of_font(path)
-    raise ValueError(f"{path} is no PNG, GIF, SVG or TTF.")
+        case ".webm":
+            from ganlib import webm
+
+            return _noted(webm.note(path.read_bytes()))
+    raise ValueError(f"{path} is no PNG, GIF, WebM, SVG or TTF.")
 
 
 def _of_picture(path) -> dict[str, Any]:

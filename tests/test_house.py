@@ -16,7 +16,7 @@ FLOORS = [
     {"game", "metrics"},
     {"models", "data", "start"},
     {"internals", "works"},
-    {"backend", "checks", "files", "pixels", "plots"},
+    {"backend", "checks", "files", "pixels", "plots", "webm"},
     {"types"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -196,7 +196,7 @@ def test_notes_of_other_programs_are_left_aside(tmp_path):
 
 
 def test_other_files_say_nothing(tmp_path):
-    with pytest.raises(ValueError, match="no PNG, GIF, SVG or TTF"):
+    with pytest.raises(ValueError, match="no PNG, GIF, WebM, SVG or TTF"):
         works.read_about(tmp_path / "work.pdf")
     Image.fromarray(disc()).save(tmp_path / "plain.png")
     assert works.read_about(tmp_path / "plain.png") == {}
