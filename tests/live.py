@@ -1,17 +1,19 @@
 """What the tests of the live pages share: asking a page's scripts, and opening it alone."""
 
+import base64
 import html
+import io
 import json
 import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
+from PIL import Image
 from sources import ROOT
 
 STATIC = ROOT / "book" / "_static"
-PIXELS = """(canvas) => Array.from(canvas.getContext("2d")
-    .getImageData(0, 0, canvas.width, canvas.height).data)"""
 
 
 def script(name):
@@ -22,6 +24,16 @@ def script(name):
 def raw(page):
     """The HTML in a page's Markdown."""
     return re.findall(r"^```\{raw\} html\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def pixels(canvas):
+    """What a canvas shows, uint8 (height, width, 4).
+
+    As a PNG: its numbers as a list would take seconds.
+    """
+    url = canvas.evaluate("(canvas) => canvas.toDataURL()")
+    file = io.BytesIO(base64.b64decode(url.partition(",")[2]))
+    return np.asarray(Image.open(file).convert("RGBA"))
 
 
 def set_ups(name, page):

@@ -251,8 +251,7 @@ def pixels(page, name="sheet", nth=0):
     page.evaluate("ganalphabet.page.idle()")
     canvas = part(page, name).nth(nth)
     canvas = canvas if name == "sheet" else canvas.locator("canvas")
-    wide = canvas.evaluate("(canvas) => canvas.width")
-    found = np.uint8(canvas.evaluate(live.PIXELS)).reshape(-1, wide, 4)
+    found = live.pixels(canvas)
     assert (found[..., 3] == 255).all()
     return found[..., :3].mean(axis=-1)
 

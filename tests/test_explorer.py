@@ -327,7 +327,7 @@ def part(page, name):
 def pixels(page, name, nth=0):
     """What a canvas shows once all is drawn, uint8 (28, 28, 1)."""
     page.evaluate("ganexplorer.page.idle()")
-    shown = np.uint8(part(page, name).nth(nth).evaluate(live.PIXELS)).reshape(28, 28, 4)
+    shown = live.pixels(part(page, name).nth(nth))
     assert (shown[..., 3] == 255).all() and (shown[..., 0] == shown[..., 1]).all()
     return shown[..., :1]
 

@@ -378,7 +378,7 @@ print(f"built {built - start:.0f} s, round {time.time() - built:.0f} s, peak {pe
 """
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @once
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is counted as on Linux")
 def test_biggan_of_128_pixels_plays_a_round_within_16_gigabytes():

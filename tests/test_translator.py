@@ -277,7 +277,7 @@ def part(page, name):
 def shown(page, name):
     """What a canvas shows once all is computed, uint8 (SIDE, SIDE, 1)."""
     page.evaluate("gantranslator.page.idle()")
-    found = np.uint8(part(page, name).evaluate(live.PIXELS)).reshape(SIDE, SIDE, 4)
+    found = live.pixels(part(page, name))
     assert (found[..., 3] == 255).all() and (found[..., 0] == found[..., 1]).all()
     return found[..., :1]
 

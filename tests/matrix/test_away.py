@@ -3,7 +3,7 @@
 A case passes if the notebook runs to its end and leaves all its files, or if, where that is allowed
 (`cases.may_refuse`), it says in one sentence what it needs before it trains anything.
 
-All of them take half an hour: `make matrix`. `make test` runs those of `cases.QUICK`: every
+All of them take an hour: `make matrix`. `make test` runs those of `cases.QUICK`: every
 chapter, both budgets, every kind of data, and each refusal.
 """
 

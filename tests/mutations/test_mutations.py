@@ -1,6 +1,6 @@
 """Checks that bite: a change of code that makes a claim false is noticed by the claim's check.
 
-All of them take half an hour: `make mutations`. Here a fixed dozen is run, and every line is looked
+All of them take two hours: `make mutations`. Here a fixed dozen is run, and every line is looked
 at: its claim is in the chapter, its old code too, and the one depends on the other.
 """
 
