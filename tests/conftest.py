@@ -46,6 +46,8 @@ def pytest_collection_modifyitems(items):
 
     items.sort(key=place)
     for item in items:
+        if item.get_closest_marker("once") and os.environ["KERAS_BACKEND"] != "tensorflow":
+            item.add_marker(pytest.mark.skip(reason="TensorFlow has run it"))
         if {"site", "browser"} & set(getattr(item, "fixturenames", ())):  # a cell has none
             item.add_marker(pytest.mark.slow)
 

@@ -728,7 +728,8 @@ print(json.dumps([trainings, reached]))
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (TENSORFLOW and hasattr(os, "fork")), reason="a minute, or no fork")
+@pytest.mark.once
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
     """In any step, or while any of its checkpoints is written."""
     kills = 8 if TENSORFLOW else 3

@@ -264,6 +264,7 @@ def digest_of_batches():
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_batches_are_the_same_on_every_backend_and_need_no_tensorflow(backend):
     if backend == keras.config.backend():

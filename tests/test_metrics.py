@@ -113,6 +113,7 @@ def photographs(n=96):
 
 
 @pytest.mark.slow
+@pytest.mark.once
 def test_a_residual_classifier_learns_and_says_what_it_is(folder):
     images = photographs(256)
     judge = Classifier(images, epochs=12, photographs=True)
@@ -447,6 +448,7 @@ def test_no_setting_of_keras_changes_a_judge(digits, folder, settings, setting, 
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("setting", ["mixed_float16", "channels_first"])
 def test_no_setting_of_keras_changes_inception(monkeypatch, settings, setting):
     """The network is built as Keras builds it, without the file of its weights."""

@@ -16,10 +16,6 @@ from ganlib import GAN
 from ganlib.models import biggan, dcgan, mlp, resnet, sizes
 from ganlib.models.layers import SpectralNormalization
 
-# What is counted and where layers are placed is the same on every backend, and building is slow on
-# JAX, which compiles each weight's initialisation.
-once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same everywhere")
-
 
 def trainable(model):
     return sum(math.prod(v.shape) for v in model.trainable_variables)
@@ -106,7 +102,7 @@ def test_dcgan_makes_and_takes_images_of_its_shape(shape):
         ((28, 28, 1), [(7, 7), (14, 14), (28, 28)], (4, 4)),
     ],
 )
-@once
+@pytest.mark.once
 def test_the_longer_side_doubles_and_halves_with_the_shorter(shape, maps, left):
     for model in (dcgan.generator(shape, 5, 4), resnet.generator(shape, 5, 8)):
         sides = [tuple(x.output.shape[1:3]) for x in model.layers if len(x.output.shape) == 4]
@@ -189,7 +185,7 @@ def test_mlp_makes_points_and_images():
 
 
 @pytest.mark.slow
-@once
+@pytest.mark.once
 @pytest.mark.parametrize(
     "generator,discriminator,options",
     [
@@ -213,7 +209,7 @@ def at_width(build, wide, **options):
 
 
 @pytest.mark.slow
-@once
+@pytest.mark.once
 @pytest.mark.parametrize(
     "side,width,classes,latent_dim,attention,generator,discriminator",
     [
@@ -245,7 +241,7 @@ def attended(model):
 
 
 @pytest.mark.slow
-@once
+@pytest.mark.once
 def test_attention_is_where_the_paper_has_it():
     options = {"classes": 2, "width": 1}
     for side, places in ((28, [14, 14]), (64, [32, 32]), (128, [64, 64]), (256, [64, 64])):
@@ -287,7 +283,7 @@ PAIRS = {
 
 
 # The other backends' rounds are compared with TensorFlow's in test_backends.
-@once
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_round_of_each_and_what_is_saved_goes_on(name, tmp_path):
@@ -316,7 +312,7 @@ def test_a_round_of_each_and_what_is_saved_goes_on(name, tmp_path):
 
 
 @pytest.mark.slow
-@once
+@pytest.mark.once
 def test_every_weight_of_a_small_biggan_is_used():
     """The gradient reaches them all, once attention's gain has left 0."""
     keras.utils.set_random_seed(0)
@@ -379,7 +375,7 @@ print(f"built {built - start:.0f} s, round {time.time() - built:.0f} s, peak {pe
 
 
 @pytest.mark.matrix
-@once
+@pytest.mark.once
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is counted as on Linux")
 def test_biggan_of_128_pixels_plays_a_round_within_16_gigabytes():
     done = subprocess.run(

@@ -11,8 +11,6 @@ from ganlib import GAN, losses, penalties
 from ganlib.interface.networks import ends_in
 from ganlib.models import r3gan
 
-once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same everywhere")
-
 
 def trainable(model):
     return sum(math.prod(v.shape) for v in model.trainable_variables)
@@ -23,7 +21,7 @@ def numbers(*shape, seed=0):
 
 
 @pytest.mark.slow
-@once
+@pytest.mark.once
 @pytest.mark.parametrize(
     "side,options,generator,discriminator",
     [
@@ -45,7 +43,7 @@ def small(shape=(8, 8, 1), **options):
     return r3gan.generator(shape, latent_dim=5, **options), r3gan.discriminator(shape, **options)
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("shape,classes", [((28, 20, 1), None), ((64, 64, 3), 4), ((8, 16, 2), 3)])
 def test_it_makes_and_takes_images_of_its_shape(shape, classes):
     generator, discriminator = small(shape, classes=classes)
@@ -59,7 +57,7 @@ def test_it_makes_and_takes_images_of_its_shape(shape, classes):
     assert tuple(discriminator(given(images)).shape) == (2, 1)
 
 
-@once
+@pytest.mark.once
 def test_the_class_counts():
     generator, discriminator = small(classes=3)
     z = np.repeat(numbers(1, 5), 2, axis=0)
@@ -184,7 +182,7 @@ OPTIONS = {"width": 8, "groups": 4, "blocks": 1, "classes": 3}
 LABELS = np.array([0, 2])
 
 
-@once
+@pytest.mark.once
 def test_an_image_is_what_blocks_make_of_a_basis():
     model, z = r3gan.generator((64, 128, 2), latent_dim=5, **OPTIONS), numbers(2, 5)
     embedding, first, basis, *weights = drawn(model)
@@ -202,7 +200,7 @@ def test_an_image_is_what_blocks_make_of_a_basis():
     np.testing.assert_allclose(array(model([z, LABELS])), expected, atol=1e-5 * scale)
 
 
-@once
+@pytest.mark.once
 def test_a_discriminator_is_the_generator_backwards():
     model, images = r3gan.discriminator((64, 128, 2), **OPTIONS), numbers(2, 64, 128, 2)
     first, *weights, basis, features, embedding = drawn(model)
@@ -219,7 +217,7 @@ def test_a_discriminator_is_the_generator_backwards():
     np.testing.assert_allclose(found, logits, rtol=1e-3)
 
 
-@once
+@pytest.mark.once
 def test_linear_layers_begin_at_unit_variance():
     """A number of what they make is a sum of so many, of a variance of 1."""
     keras.utils.set_random_seed(0)
@@ -273,7 +271,7 @@ def test_it_is_saved_whole(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@once
+@pytest.mark.once
 def test_it_has_no_norm_and_no_tanh():
     for model in small():
         kinds = {type(layer) for layer in model.layers}

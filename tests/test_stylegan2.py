@@ -10,8 +10,6 @@ from keras import ops
 from ganlib import GAN, backend
 from ganlib.models import stylegan2
 
-once = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same everywhere")
-
 
 def trainable(model):
     return sum(math.prod(v.shape) for v in model.trainable_variables)
@@ -26,7 +24,7 @@ def array(tensor):
 
 
 @pytest.mark.slow
-@once
+@pytest.mark.once
 @pytest.mark.parametrize(
     "side,of_generator,of_discriminator,generator,discriminator",
     [  # of StyleGAN2-ADA: its configurations `cifar`, `paper256` and `stylegan2`
@@ -46,7 +44,7 @@ def test_it_has_the_authors_parameters(
 
 
 @pytest.mark.slow
-@once
+@pytest.mark.once
 def test_the_mapping_network_has_its_share():
     assert trainable(stylegan2.mapping(layers=2)) == 525_312
     assert trainable(stylegan2.mapping()) == 2_101_248
@@ -60,7 +58,7 @@ def small(shape=(8, 8, 1), classes=None, **options):
     return generator, stylegan2.discriminator(shape, **size)
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("shape,classes", [((28, 20, 1), None), ((32, 64, 3), 4)])
 def test_it_makes_and_takes_images_of_its_shape(shape, classes):
     generator, discriminator = small(shape, classes)
@@ -85,14 +83,14 @@ def test_a_share_is_from_0_to_1(share):
         small(mixing=share)
 
 
-@once
+@pytest.mark.once
 def test_a_base_that_leaves_no_channel_is_refused():
     for network in (stylegan2.generator, stylegan2.discriminator):
         with pytest.raises(ValueError, match="base is 31, but a map of 32 pixels"):
             network((32, 40, 1), base=31)
 
 
-@once
+@pytest.mark.once
 def test_both_networks_are_models_of_their_own():
     generator, _ = small()
     z = numbers(3, 6)
@@ -225,7 +223,7 @@ def test_mixing_takes_another_samples_style_from_some_layer_on():
     assert np.bincount(first, minlength=5)[1:].min() > 40  # each of the four places
 
 
-@once
+@pytest.mark.once
 def test_two_devices_draw_what_one_would(monkeypatch):
     noise, mixing, zeros = stylegan2.Noise(), stylegan2.Mixing(5, share=0.5), np.zeros((8, 4, 3, 2))
     noise.build(zeros.shape)
@@ -288,7 +286,7 @@ def shaken(model):
 SMALL = {"base": 48, "widest": 6}  # six channels, then three at 16 pixels
 
 
-@once
+@pytest.mark.once
 def test_a_mapping_network_is_two_layers_of_unit_vectors():
     model, z, labels = (
         shaken(stylegan2.mapping(6, 5, 2, classes=3)),
@@ -313,7 +311,7 @@ def test_short_latents_are_as_different_as_long_ones():
     assert of_truncated == pytest.approx(spread, rel=0.05)
 
 
-@once
+@pytest.mark.once
 def test_an_image_is_the_sum_of_what_all_maps_add():
     model, w = shaken(stylegan2.synthesis((16, 24, 2), 5, **SMALL)), numbers(2, 6, 5)
     convs = of_kind(model, stylegan2.ModulatedConv)
@@ -334,7 +332,7 @@ def test_an_image_is_the_sum_of_what_all_maps_add():
     np.testing.assert_allclose(array(model(w)), image, atol=1e-4)
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("residual", [True, False])
 def test_a_discriminator_halves_what_it_has_smoothed(residual):
     model = stylegan2.discriminator((16, 24, 2), **SMALL, classes=3, residual=residual)
