@@ -6,31 +6,29 @@ many bytes follow, and these. The ids are Matroska's (RFC 9559), of which WebM i
 """
 
 import io
-import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 
 from PIL import Image
 
 _TAGS, _TAG, _SIMPLE, _NAME, _TEXT = 0x1254C367, 0x7373, 0x67C8, 0x45A3, 0x4487
 _SEGMENT = 0x18538067
+_QUALITY = 50  # of a frame, from 0 to 100
 
 
-def encode(
-    pictures: Iterable[Image.Image], ends: Iterable[int], about: Mapping[str, str], quality: int
-) -> bytes:
-    """A file of pictures of one size, RGB, and the milliseconds at which each of them ends."""
-    frames, ends = [_key_frame(picture, quality) for picture in pictures], list(ends)
-    width, height = (int.from_bytes(frames[0][at : at + 2], "little") & 0x3FFF for at in (6, 8))
+def encode(pictures: Sequence[Image.Image], moments: Sequence[int], about: bytes) -> bytes:
+    """A file of N pictures of one size, RGB, shown from one of N + 1 moments, ms, to the next."""
+    frames = [_key_frame(picture) for picture in pictures]
+    width, height = pictures[0].size
     head = [(0x4282, b"webm"), (0x4287, 2), (0x4285, 2)]  # its kind, and versions that read it
     video = [(0xB0, width), (0xBA, height)]
     track = [(0xD7, 1), (0x73C5, 1), (0x9C, 0), (0x83, 1), (0x86, b"V_VP8"), (0xE0, video)]
-    of_time = [(0x2AD7B1, 1_000_000), (0x4489, float(ends[-1]))]  # ns in a unit, units in all
+    of_time = [(0x2AD7B1, 1_000_000), (0x4489, float(moments[-1]))]  # ns in a unit, units in all
     programs = [(0x4D80, b"ganlib"), (0x5741, b"ganlib")]
-    note = [(_NAME, b"COMMENT"), (_TEXT, json.dumps(dict(about)).encode())]
+    note = [(_NAME, b"COMMENT"), (_TEXT, about)]
     clusters = [
         (0x1F43B675, [(0xE7, start), (0xA3, b"\x81\0\0\x80" + frame)])  # track 1, a key frame
-        for start, frame in zip([0, *ends], frames, strict=False)
+        for start, frame in zip(moments[:-1], frames, strict=True)
     ]
     segment = [
         (0x1549A966, of_time + programs),
@@ -50,9 +48,9 @@ def note(film: bytes) -> str:
     return text.decode(errors="replace")
 
 
-def _key_frame(picture, quality):
+def _key_frame(picture):
     file = io.BytesIO()
-    picture.save(file, "WEBP", quality=quality, method=6)
+    picture.save(file, "WEBP", quality=_QUALITY, method=6)
     packed = file.getvalue()  # RIFF, its size, WEBP, "VP8 ", the frame's size, the frame
     return packed[20 : 20 + int.from_bytes(packed[16:20], "little")]
 

@@ -277,24 +277,23 @@ def save_film(
         raise ValueError(
             f"{len(stills)} frames take at least as many milliseconds, not {seconds} s."
         )
-    moments = np.linspace(0, seconds, len(stills) + 1)
+    moments, note = np.linspace(0, seconds, len(stills) + 1), json.dumps(dict(about)).encode()
     match path.suffix.lower():
         case ".gif":
             durations = np.diff(np.rint(100 * moments)) * 10
-            film = _gif(stills, [max(10, int(d)) for d in durations], about, greys)
+            film = _gif(stills, [max(10, int(d)) for d in durations], note, greys)
         case ".webm":
             from ganlib import webm
 
             pictures = [Image.fromarray(still).convert("RGB") for still in stills]
-            ends = [round(1000 * moment) for moment in moments[1:]]
-            film = webm.encode(pictures, ends, about, quality=50)
+            film = webm.encode(pictures, [round(1000 * moment) for moment in moments], note)
         case _:
             raise ValueError(f"{path} is no GIF or WebM.")
     with whole(path) as part:
         part.write_bytes(film)
 
 
-def _gif(stills, durations, about, greys):
+def _gif(stills, durations, note, greys):
     """The bytes of a GIF, all of whose frames have one palette."""
     from PIL import Image
 
@@ -304,7 +303,6 @@ def _gif(stills, durations, about, greys):
         for still in stills
     ]
     file = io.BytesIO()
-    note = json.dumps(dict(about)).encode()
     try:
         first.save(
             file,

@@ -49,7 +49,7 @@ def test_the_folder_holds_samples_picture_generator_and_metrics(tmp_path):
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    outputs.ready("")
+    assert outputs.ready("") == ""
     outputs.save("", None, pictures(1))
     outputs.record("", fid=1.0)
     assert list(tmp_path.iterdir()) == []
@@ -209,7 +209,7 @@ def test_a_folder_that_no_disk_can_hold_is_refused(tmp_path, name):
 
 def test_a_tilde_is_the_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    outputs.ready("~/run")
+    assert outputs.ready("~/run") == str(tmp_path / "run")
     outputs.record("~/run", fid=1.0)
     assert metrics(tmp_path / "run") == {"fid": 1.0}
 

@@ -22,14 +22,17 @@ from ganlib.files import try_writing, whole
 _begun: set[Path] = set()
 
 
-def ready(output_dir: str | os.PathLike[str]) -> None:
+def ready(output_dir: str | os.PathLike[str]) -> str:
     """Make the folder and write a little into it, so that one that takes nothing is known early.
+
+    Returns:
+        its whole path, in which "~" is the home, for whatever else is written there; or "".
 
     Raises:
         ValueError: it cannot be made, or no file can be written there.
     """
     if not output_dir:
-        return
+        return ""
     folder = _folder(output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,6 +44,7 @@ def ready(output_dir: str | os.PathLike[str]) -> None:
             f"Nothing can be written to the folder {folder} ({why}): set output_dir to another."
         ) from None
     _begun.discard(folder)
+    return str(folder)
 
 
 def save(
