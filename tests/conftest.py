@@ -11,6 +11,9 @@ import pytest
 # Set before anything imports Keras: the backend that the book teaches with, whatever the reader's
 # own configuration says.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one for each core
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[name] = "1"
 
 import matplotlib  # noqa: E402
 from xdist.scheduler import LoadFileScheduling  # noqa: E402
