@@ -3,6 +3,7 @@ its own."""
 
 import functools
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
@@ -53,14 +54,22 @@ TENSORS = [
 ]
 
 
-@pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize("names", TENSORS)
+MINUTES = [("jax", TENSORS[2])]  # compiling what measures
+
+
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [
+        pytest.param(*pair, marks=pytest.mark.matrix if pair in MINUTES else ())
+        for pair in itertools.product(OTHERS, TENSORS)
+    ],
+)
 def test_the_same_tests_pass(backend, names):
     """Everything that computes with tensors; TensorFlow's turn is the surrounding run itself."""
     if not available(backend):
         pytest.skip(NEEDS.format(backend))
     files = (f"tests/test_{name}.py" for name in names)
-    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, timeout=1200)
+    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, timeout=2400)
 
 
 ROUND = """
