@@ -3,7 +3,6 @@ its own."""
 
 import functools
 import importlib.util
-import itertools
 import os
 import subprocess
 import sys
@@ -54,16 +53,8 @@ TENSORS = [
 ]
 
 
-MINUTES = [("jax", TENSORS[2])]  # compiling what measures
-
-
-@pytest.mark.parametrize(
-    ("backend", "names"),
-    [
-        pytest.param(*pair, marks=pytest.mark.matrix if pair in MINUTES else ())
-        for pair in itertools.product(OTHERS, TENSORS)
-    ],
-)
+@pytest.mark.parametrize("names", TENSORS)
+@pytest.mark.parametrize("backend", OTHERS)
 def test_the_same_tests_pass(backend, names):
     """Everything that computes with tensors; TensorFlow's turn is the surrounding run itself."""
     if not available(backend):

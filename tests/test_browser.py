@@ -27,18 +27,17 @@ TRANSFERRED = """["navigation", "resource"].flatMap((type) => performance.getEnt
 # would look at each of them for minutes.
 FLATTEN = """(selector) => document.querySelectorAll(selector)
     .forEach((e) => e.replaceChildren(e.textContent))"""
-# Unfold all but the first solution and the first lists of ticks, and say which of them do not.
+# Unfold every solution, every hidden cell and every list of ticks, and say which of them do not.
 UNFOLD = """() => {
     const shown = (e) => e.checkVisibility({visibilityProperty: true}) && e.offsetHeight > 0;
     const wrong = [];
-    for (const e of [...document.querySelectorAll("div.solution")].slice(1)) {
+    for (const e of document.querySelectorAll("div.solution")) {
         const [inside, title] = ["section", ".admonition-title"].map((it) => e.querySelector(it));
         const before = !shown(inside) && e.offsetHeight < title.offsetHeight + 5;
         e.querySelector("button.toggle-button").click();
         if (!before || !shown(inside)) wrong.push(e.textContent);
     }
-    const ticks = [...document.querySelectorAll("details.ticks")].slice(1);
-    for (const e of [...document.querySelectorAll("details.hide"), ...ticks]) {
+    for (const e of document.querySelectorAll("details.hide, details.ticks")) {
         const before = !shown(e.lastElementChild);
         e.querySelector("summary").click();
         if (!before || !shown(e.lastElementChild)) wrong.push(e.textContent);
@@ -155,19 +154,19 @@ def test_its_links_lead_somewhere(visit, site, server):
 
 
 def test_its_solutions_unfold(visit):
-    """The first of each kind as a reader does it, the others at once."""
+    """All at once; then the first of each kind to and fro, as a reader does it."""
     page = visit.page
+    assert visit.ask(UNFOLD) == []
     for solution in page.locator("div.solution").all()[:1]:
         inside = solution.locator("section").first
-        assert not inside.is_visible()
-        solution.locator("button.toggle-button").click()
-        assert inside.is_visible()
-    assert visit.ask(UNFOLD) == []  # in solutions too
+        for visible in (False, True):
+            solution.locator("button.toggle-button").click()
+            assert inside.is_visible() == visible
     for ticks in page.locator("details.ticks").all()[:1]:
         code = ticks.locator("pre")
-        assert not code.is_visible()
-        ticks.locator("summary").press("Enter")
-        assert code.is_visible()
+        for visible in (False, True):
+            ticks.locator("summary").press("Enter")
+            assert code.is_visible() == visible
     wide = """[...document.querySelectorAll("pre")]
         .every((e) => e.tabIndex === 0 || e.scrollWidth <= e.clientWidth)"""
     page.wait_for_function(wide)  # the keyboard reaches what has to be scrolled

@@ -301,9 +301,7 @@ def test_orthogonal_penalty_leaves_filters_that_are_orthogonal_alone():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "policy", [pytest.param("mixed_float16", marks=pytest.mark.once), "mixed_bfloat16"]
-)
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_gives_finite_losses_in_float32(policy):
     if policy == "mixed_bfloat16" and keras.backend.backend() == "jax":
         pytest.skip("it takes JAX long to compile each operation by itself; float16 is the harder")

@@ -2,7 +2,11 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 import tomllib
 
 import pytest
@@ -67,6 +71,21 @@ def test_the_workflows_run_the_oldest_python_and_the_newest():
     suits = (ROOT / "tools" / "make-environment").read_text(encoding="utf-8")
     after = re.search(r"sys.version_info < \(3, (\d+)\)", suits)[1]
     assert newest == f"3.{int(after) - 1}"
+
+
+@pytest.mark.parametrize(("left", "outcome"), [(3600, "passed"), (-1, "skipped")])
+def test_what_there_was_no_time_for_is_not_run_but_named(left, outcome):
+    files = ["tests/test_project.py", "tests/test_house.py", "-k", "one_version or upwards"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *files],
+        cwd=ROOT,
+        env={**os.environ, "GANBOOK_UNTIL": str(time.time() + left)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert re.search(rf"= \d+ {outcome}, \d+ deselected", done.stdout), done.stdout
+    assert ("test_house.py, tests/test_project.py\n" in done.stdout) == (left < 0)
 
 
 def test_hooks_and_the_container_use_what_the_environment_has():
