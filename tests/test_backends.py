@@ -60,7 +60,7 @@ def test_the_same_tests_pass(backend, names):
     if not available(backend):
         pytest.skip(NEEDS.format(backend))
     files = (f"tests/test_{name}.py" for name in names)
-    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, timeout=2400)
+    run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, timeout=1400)
 
 
 ROUND = """
