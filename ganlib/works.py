@@ -12,7 +12,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +251,11 @@ def save_png(
 
 
 def save_film(
-    path: str | Path, frames: ArrayLike, about: Mapping[str, str], seconds: float, greys: int = 16
+    path: str | Path,
+    frames: Iterable[ArrayLike],
+    about: Mapping[str, str],
+    seconds: float,
+    greys: int = 16,
 ) -> None:
     """Write grey or colour frames, uint8 (T, H, W) or (T, H, W, 3), as a GIF or as WebM.
 
@@ -270,9 +274,11 @@ def save_film(
     """
     from PIL import Image
 
-    path, stills = Path(path), [_pixels(frame) for frame in np.asarray(frames)]
+    path, stills = Path(path), [_pixels(frame) for frame in frames]
     if not stills:
         raise ValueError("A film has at least one frame.")
+    if len({still.shape for still in stills}) > 1:
+        raise ValueError("The frames of a film are of one size, all grey or all in colour.")
     if not len(stills) / 1000 <= seconds < np.inf:
         raise ValueError(
             f"{len(stills)} frames take at least as many milliseconds, not {seconds} s."

@@ -28,6 +28,7 @@ def run(backend, *arguments, timeout=600, **variables):
     environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     environment["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    environment.pop("GANBOOK_UNTIL", None)  # what has begun goes on to its end
     with tempfile.TemporaryDirectory() as folder:  # no two processes share it: it has no lock
         environment["JAX_COMPILATION_CACHE_DIR"] = folder
         done = subprocess.run(

@@ -265,10 +265,8 @@ def digest_of_batches():
 
 @pytest.mark.slow
 @pytest.mark.once
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_batches_are_the_same_on_every_backend_and_need_no_tensorflow(backend):
-    if backend == keras.config.backend():
-        pytest.skip("this test's own")
     if not find_spec(backend):
         pytest.skip(NEEDS.format(backend))
     code = "import sys, test_data; print(test_data.digest_of_batches(), *sys.modules)"

@@ -53,8 +53,9 @@ def test_a_film_has_its_frames_and_its_times(tmp_path, shape):
     assert works.read_about(file) == ABOUT
 
 
-def test_greys_are_taken_as_well(tmp_path):
-    works.save_film(tmp_path / "grey.webm", squares(3)[..., 0], ABOUT, seconds=1)
+def test_greys_are_taken_as_well_and_one_after_the_other(tmp_path):
+    greys = (frame[..., 0] for frame in squares(3))
+    works.save_film(tmp_path / "grey.webm", greys, ABOUT, seconds=1)
     assert works.read_about(tmp_path / "grey.webm") == ABOUT
 
 
@@ -63,6 +64,8 @@ def test_what_is_no_film_is_refused(tmp_path):
         works.save_film(tmp_path / "x.webm", np.zeros((2, 8, 8)), ABOUT, seconds=1)
     with pytest.raises(ValueError, match="at least one frame"):
         works.save_film(tmp_path / "x.webm", [], ABOUT, seconds=1)
+    with pytest.raises(ValueError, match="of one size, all grey or all in colour"):
+        works.save_film(tmp_path / "x.gif", [squares(1)[0], squares(1)[0, ..., 0]], ABOUT, 1)
     with pytest.raises(ValueError, match=r"x\.mp4 is no GIF or WebM"):
         works.save_film(tmp_path / "x.mp4", squares(2), ABOUT, seconds=1)
     with pytest.raises(ValueError, match="16383"):

@@ -29,7 +29,7 @@ def ready(output_dir: str | os.PathLike[str]) -> str:
         its whole path, in which "~" is the home, for whatever else is written there; or "".
 
     Raises:
-        ValueError: it cannot be made, or no file can be written there.
+        ValueError: it cannot be made, no file can be written there, or "~name" is nobody's home.
     """
     if not output_dir:
         return ""
@@ -144,7 +144,10 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _folder(output_dir) -> Path:
-    return Path(os.path.expanduser(output_dir)).absolute()
+    folder = Path(os.path.expanduser(output_dir))
+    if str(folder).startswith("~"):
+        raise ValueError(f"Nobody here has the home of {folder}: set output_dir to another.")
+    return folder.absolute()
 
 
 def plain(value: Any) -> Any:
