@@ -1,5 +1,7 @@
 """Checks on a page: which statements fold, and what is seen of them."""
 
+import ast
+
 import pytest
 import ticks
 from bs4 import BeautifulSoup
@@ -39,6 +41,14 @@ def test_the_ticked_lines_at_the_end_are_theirs():
 def printed(cell):
     """The lines that a cell has printed."""
     return [line for output in cell.outputs for line in output.get("text", "").splitlines()]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_what_a_cell_ends_with_has_left_its_ticks(chapter):
+    for cell in code_cells(chapter):
+        checks = ast.parse(ticks.split_source(cell.source)[1]).body
+        always = [it for it in checks if isinstance(it, ast.Expr)]
+        assert sum(line.startswith("✓ ") for line in printed(cell)) >= len(always), cell.source
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
