@@ -48,7 +48,8 @@ def settings(
     Args:
         values: the parameters as they are, `globals()` in a notebook.
         tested: the values that the claims were tested with, by name.
-        least, most: the smallest and the largest value that a parameter can have, by name.
+        least, most: the smallest and the largest value that a parameter can have, by name. `seed`
+            and `max_seconds` are never negative.
             `ganlib.run` reads them from the notebook before it starts anything.
 
     Raises:
@@ -80,10 +81,11 @@ def untested(reason: str) -> None:
 def out_of_bounds(values: dict, least: dict, most: dict) -> str | None:
     """A sentence on the first of `values` that is below its `least` or above its `most`, or None.
 
-    Not a number is out of any bounds.
+    `seed` and `max_seconds`, where they are among them, are never negative. Not a number is out of
+    any bounds.
     """
     for bounds, word, within in (
-        (least, "least", lambda value, bound: value >= bound),
+        ({"seed": 0, "max_seconds": 0} | least, "least", lambda value, bound: value >= bound),
         (most, "most", lambda value, bound: value <= bound),
     ):
         for name, bound in bounds.items():

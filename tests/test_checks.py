@@ -128,6 +128,8 @@ def test_a_misuse_is_an_error_with_any_settings():
         ({"steps": 0}, "steps must be at least 1, not 0."),
         ({"steps": float("nan")}, "steps must be at least 1, not nan."),
         ({"share": 0.95}, "share must be at most 0.9, not 0.95."),
+        ({"seed": -1}, "seed must be at least 0, not -1."),
+        ({"max_seconds": -0.5}, "max_seconds must be at least 0, not -0.5."),
     ],
 )
 def test_a_value_out_of_its_bounds_is_refused(values, sentence):
