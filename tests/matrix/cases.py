@@ -14,7 +14,7 @@ SMALL = {
     "wgan_lsgan": {},
     "evaluation": {},
     "conditional": {"table_steps": 2, "width": 8},
-    "biggan": {},
+    "biggan": {"precision": "mixed_bfloat16"},
     "training_tricks": {"points_steps": 20, "width": 8},
     "training_doctor": {"few": 40, "all_images": 100, "search_steps": 2, "width": 8},
     "translation": {"toy_steps": 20, "width": 4},
