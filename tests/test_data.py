@@ -94,6 +94,12 @@ def test_digits_are_real_handwriting_and_need_no_file():
     assert digits.labels[:10].tolist() == list(range(10))
 
 
+def test_what_a_smaller_share_sets_apart_a_larger_one_does_too():
+    """So that a judge of one run has not seen what another run has set apart."""
+    few, many = (numbered(60).split(share, seed=3)[1].images[:] for share in (0.1, 0.2))
+    assert set(few.ravel()) < set(many.ravel())
+
+
 def test_take_and_split_keep_labels_with_their_images():
     images = numbered(50)
     labelled = data.Dataset("n", images.images, np.arange(50), ("a",))

@@ -6,7 +6,10 @@ from urllib.parse import unquote, urlsplit
 
 import mend
 import nbformat
+import numpy as np
 import pytest
+import slim
+from PIL import Image
 from sources import CHAPTERS, CONFIG, PAGES, ROOT, URL
 
 
@@ -160,3 +163,20 @@ def test_every_chapter_opens_in_colab(pages):
 def test_set_up_cells_are_not_shown(site):
     for chapter in CHAPTERS:
         assert "%pip" not in (site / "book" / f"{chapter}.html").read_text(encoding="utf-8")
+
+
+def test_a_large_picture_becomes_lighter_and_stays_the_same(tmp_path):
+    (tmp_path / "_images").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 4), np.uint8)
+    for name, high in (("large", 200), ("small", 20)):
+        Image.fromarray(noise[:high]).save(tmp_path / "_images" / f"{name}.png")
+    page = tmp_path / "page.html"
+    page.write_text('<img src="_images/large.png"><img src="_images/small.png">', "utf-8")
+    slim.lighter(tmp_path, [page])
+    assert page.read_text("utf-8") == (
+        '<img src="_images/large.webp"><img src="_images/small.png">'
+    )
+    left = {path.name for path in (tmp_path / "_images").iterdir()}
+    assert left == {"large.webp", "small.png"}
+    with Image.open(tmp_path / "_images" / "large.webp") as picture:
+        assert (np.asarray(picture) == noise).all()

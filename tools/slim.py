@@ -9,6 +9,7 @@ Neither theme has an option for any of it: pydata's template always loads the wh
 on every page. The script is cut rather than replaced, since the theme draws its icons with it.
 
 The notebooks that pages offer to download leave the figures to the pages, and to whoever runs them.
+Large pictures become WebP without loss, a third to two thirds smaller than as PNG.
 """
 
 import importlib
@@ -16,6 +17,8 @@ import json
 import re
 import shutil
 from pathlib import Path
+
+from PIL import Image
 
 MATHJAX = (
     "tex-chtml.js",
@@ -91,6 +94,24 @@ def without_figures(notebook):
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
+LARGE = 200_000  # bytes of a picture
+
+
+def lighter(site, pages):
+    """Write the large pictures of some pages as WebP, the same pixel for pixel."""
+    large = [path for path in site.glob("_images/*.png") if path.stat().st_size > LARGE]
+    for path in large:
+        with Image.open(path) as picture:
+            picture.save(path.with_suffix(".webp"), lossless=True, exact=True)
+        path.unlink()
+    names = {f"_images/{path.name}": f"_images/{path.stem}.webp" for path in large}
+    for page in pages:
+        text = page.read_text("utf-8")
+        for old, new in names.items():
+            text = text.replace(old, new)
+        page.write_text(text, "utf-8")
+
+
 def slim(app, exception):
     """Make the built site small."""
     if exception or app.builder.format != "html":
@@ -107,11 +128,9 @@ def slim(app, exception):
             path.unlink()
     for path in site.glob("_sources/book/*.ipynb"):
         path.write_text(without_figures(path.read_text("utf-8")), "utf-8")
-    places = [
-        *site.glob("*.html"),
-        *site.glob("book/*.html"),
-        *static.glob("**/*theme.js"),
-    ]
+    pages = [*site.glob("*.html"), *site.glob("book/*.html")]
+    lighter(site, pages)
+    places = [*pages, *static.glob("**/*theme.js")]
     used = {
         name
         for path in places
