@@ -9,7 +9,7 @@ Neither theme has an option for any of it: pydata's template always loads the wh
 on every page. The script is cut rather than replaced, since the theme draws its icons with it.
 
 The notebooks that pages offer to download leave the figures to the pages, and to whoever runs them.
-Large pictures become WebP without loss, a third to two thirds smaller than as PNG.
+Large pictures become WebP without loss, smaller than as PNG by a fifth to three fifths.
 """
 
 import importlib
