@@ -145,6 +145,7 @@ def test_the_loop_is_a_circle_on_the_sphere(ask):
     np.testing.assert_allclose(z[2] @ axes[2] / DIM, 1.5 * np.sin(angle), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_middle_of_loops_is_a_usual_latent(ask):
     first = np.array([ask("axes", seed=seed, count=DIM)[0] for seed in range(40)])
     assert np.abs(first.mean()) < 0.1 and first.var() == pytest.approx(1, abs=0.05)

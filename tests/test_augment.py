@@ -258,6 +258,7 @@ def test_fit_draws_new_numbers_can_be_repeated_and_depends_on_the_seed():
     assert np.isfinite(weights["first"]).all()
 
 
+@pytest.mark.slow
 def test_without_a_policy_the_game_is_as_before():
     plain, empty = trained(""), GAN(*players())
     empty.compile()
@@ -275,6 +276,7 @@ def test_saved_and_loaded_it_keeps_its_policy(tmp_path):
     loaded.fit(pixels(), batch_size=16, verbose=0)
 
 
+@pytest.mark.slow
 def test_in_mixed_precision_images_are_changed_in_float32():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:

@@ -54,6 +54,7 @@ def test_the_operations_of_a_network_are_counted():
     assert cost.flops(network) == 2 * (9 * 9 * 3 * 5 + 9 * 16 * 5 * 2 + 6 * 6 * 2 * 7)
 
 
+@pytest.mark.slow
 def test_cost_is_a_share_of_the_peak(capsys):
     cost = importlib.import_module("cost")
     (row,) = cost.measure([(8, 4, 4)], seconds=0.01, repeats=1)
@@ -79,6 +80,7 @@ def test_the_generator_of_own_images_is_the_one_on_its_page():
     assert one.output_shape == other.output_shape == (None, 24, 32, 3)
 
 
+@pytest.mark.slow
 def test_sizes_and_forms_have_rows(capsys):
     (row,) = importlib.import_module("sizes").measure([(8, 4)], seconds=0.01, repeats=1, width=2)
     assert row["peak_mb"] > 100 and row["processor_ms"] > 0 and row["gflop"] > 0

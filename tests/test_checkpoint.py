@@ -284,6 +284,7 @@ def test_labels_go_on_beside_their_images(repeat, tmp_path):
     same(outcome(*fit(tmp_path, gan=fresh(conditional), **options)), reference)
 
 
+@pytest.mark.slow
 def test_points_of_a_density_go_on(tmp_path):
     options = {"data": density, "steps_per_epoch": 50}  # a chunk of it has 64
     reference = outcome(*fit(gan=fresh(small), **options))
@@ -340,6 +341,7 @@ def test_a_learning_rate_changed_in_the_script_holds(tmp_path):
     assert float(gan.generator_optimizer.learning_rate) == pytest.approx(0.001)
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_the_training_changed_is_restored(tmp_path):
     class Halve(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

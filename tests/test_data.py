@@ -54,6 +54,7 @@ def test_scaling_is_exact_both_ways():
     assert data.to_uint8([-3.0, 0.001, 3.0]).tolist() == [0, 128, 255]
 
 
+@pytest.mark.slow
 def test_glyphs_know_their_class_and_typeface():
     glyphs = data.load("glyphs", n=36)
     assert glyphs.image_shape == (28, 28, 1)

@@ -112,6 +112,7 @@ def test_the_library_is_the_one_that_its_notice_names():
 # ----------------------------------------------------------------------------- the pictures
 
 
+@pytest.mark.slow
 def test_the_browsers_pictures_are_those_of_keras(ask):
     reference = kept()
     images = reference["images"]
@@ -228,6 +229,7 @@ def apart(a, b):
     return np.sqrt(((a - b) ** 2).mean((1, 2, 3)))
 
 
+@pytest.mark.slow
 def test_classes_share_slant_and_ink(draw):
     z = normal(200, 5)
     found = [shape_of(draw(z, CLASSES[[c] * 200])) for c in range(10)]
@@ -295,6 +297,7 @@ def test_no_walk_between_classes_jumps(draw):
     assert halves[3, 6].mean() >= 0.9 and halves[1, 2].mean() <= 0.1
 
 
+@pytest.mark.slow
 def test_the_line_is_more_typical_than_the_sphere(draw):
     a, b, shares = normal(200, 1), normal(200, 2), each_class(200)
     line = (a + b) / 2

@@ -276,6 +276,7 @@ def test_samples_are_uint8_images_or_float_points():
     assert not np.array_equal(points, linear_gan().sample(4, seed=2))
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_it_goes_on_as_before(tmp_path):
     gan = trained(loss=losses.LeastSquares(a=-1.0, b=1.0, c=0.0), n_critic=2, ema=0.9)
     gan.save(tmp_path / "gan.keras")

@@ -58,6 +58,7 @@ def lab():
     return lab
 
 
+@pytest.mark.slow
 def test_every_training_is_that_of_a_new_gan(lab):
     """The trace, the moments, the average, the seeds and the rates of the one before are gone."""
     expected = [by_hand(0), by_hand(3)]
@@ -86,6 +87,7 @@ def test_the_table_is_tidy_and_plain(lab):
     assert lab.samples["plain"].shape == (20, 2)
 
 
+@pytest.mark.slow
 def test_one_training_is_scored_after_several_rounds():
     """And goes on as if nobody had looked."""
     lab = Lab(score, steps=5)
@@ -118,6 +120,7 @@ def test_looking_is_no_part_of_the_seconds(monkeypatch):
     assert lab.column("plain", "seconds").tolist() == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_not_repeated(tmp_path):
     def faster(gan):
         built.append("faster")
@@ -160,6 +163,7 @@ def test_a_damaged_file_of_a_training_is_written_anew(tmp_path):
         assert play() == mean and len(file.read_bytes()) > 200
 
 
+@pytest.mark.slow
 def test_what_was_not_finished_leaves_no_file(tmp_path):
     """Stopped by hand, by the clock, or scored in part."""
     looks = []
@@ -201,6 +205,7 @@ def test_a_folder_that_takes_nothing_is_known_before_the_training(tmp_path, monk
     assert not lab.table
 
 
+@pytest.mark.slow
 def test_a_search_takes_the_setting_that_scores_best():
     def assign(rate):
         return lambda gan: gan.generator_optimizer.learning_rate.assign(rate)
@@ -387,6 +392,7 @@ def test_a_process_that_ended_holds_no_row(tmp_path):
     assert list(shared("ab", tmp_path)) == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_holds_no_row(tmp_path):
     """And what it left half written is no training."""
     code = "import sys, time; from ganlib.training.lab import shared; "
@@ -400,6 +406,7 @@ def test_a_process_that_was_killed_holds_no_row(tmp_path):
     assert list(rows) == ["a"]
 
 
+@pytest.mark.slow
 def test_names_of_any_kind_make_files(tmp_path):
     """On Windows too, where a name ends in no dot or space and has none of these signs."""
     names = ["", 'a/b:c*d?<e>|f\\\\g"h\0i\n', "..", "CON", "雪" * 90, "🎲 é", "Ab", "ab", "x" * 300]

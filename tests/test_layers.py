@@ -184,6 +184,7 @@ def test_conditional_batch_norm_by_label(shape):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_conditional_batch_norm_by_vector(spectral_norm):
     x, condition = draw(5, 6, 6, 4), draw(5, 9)
@@ -208,6 +209,7 @@ def test_conditional_batch_norm_infers_with_moving_statistics():
     np.testing.assert_allclose(array(layer(x, LABELS)), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_projection(spectral_norm):
     h, layer = draw(5, 7), Projection(3, spectral_norm)

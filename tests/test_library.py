@@ -64,6 +64,7 @@ def test_every_name_is_in_an_example(page):
     assert max(map(len, examples.splitlines())) <= len(">>> ") + 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ROOMS)
 def test_its_examples_run(page, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -40,6 +40,7 @@ def mean_and_deviation(images):
 # ------------------------------------------------------------------------------- classifier
 
 
+@pytest.mark.slow
 def test_classifier_learns_digits_and_measures_distance():
     train, held_out = data.load("digits").split(0.25)
     classifier = Classifier(train, epochs=6)
@@ -176,6 +177,7 @@ def test_images_are_moved_and_mirrored():
     )
 
 
+@pytest.mark.slow
 def test_a_folder_that_takes_no_files_is_no_obstacle(digits, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

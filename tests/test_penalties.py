@@ -155,6 +155,7 @@ def test_batch_norm_is_refused_with_a_gradient_and_allowed_with_clipping():
     gan("weight_clipping", norm=True)
 
 
+@pytest.mark.slow
 def test_a_function_is_a_penalty():
     with_function = gan(lambda discriminator, real, fake: ops.mean(discriminator(real)) ** 2)
     with_function.fit(POINTS, batch_size=16, verbose=0)

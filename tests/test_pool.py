@@ -63,6 +63,7 @@ def test_no_fake_is_shown_twice_or_lost():
     assert set(seen) | set(kept) == set(put)
 
 
+@pytest.mark.slow
 def test_a_pool_of_none_is_the_plain_round():
     one, other = gan(), gan(pool=0)
     for model in (one, other):

@@ -25,6 +25,7 @@ def biggan():
     )
 
 
+@pytest.mark.slow
 def test_a_generator_samples_as_the_gan_did(results):
     gan = biggan()
     outputs.keep(results / "biggan-tiny", generator=gan.generator, discriminator=gan.discriminator)

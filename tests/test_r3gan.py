@@ -241,6 +241,7 @@ def test_linear_layers_begin_at_unit_variance():
 # -------------------------------------------------------------------------------- as a GAN
 
 
+@pytest.mark.slow
 def test_a_round_by_its_recipe_moves_every_weight():
     """Every kernel but the two that a last layer of zeros still hides."""
     generator, discriminator = small()

@@ -204,6 +204,7 @@ def environment():
     return given | {"PYTHONPATH": path.rstrip(os.pathsep)}
 
 
+@pytest.mark.slow
 def test_results_are_in_a_folder_named_after_the_run(completed):
     top, done = completed
     assert done.returncode == 0, done.stderr
@@ -334,6 +335,7 @@ def test_each_run_gets_a_new_folder(tmp_path):
     assert names == ["a", "a-2", "a-3"]
 
 
+@pytest.mark.slow
 def test_a_failed_run_leaves_earlier_results_alone_and_a_good_one_replaces_them(here, capsys):
     path = notebook(
         here / "chapter.ipynb",
@@ -383,6 +385,7 @@ def test_two_runs_do_not_share_a_folder(here, capsys):
         pass
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_a_failure(here, capsys):
     path = notebook(here / "chapter.ipynb", "import os; os._exit(9)")
     assert run.main([str(path), "-p", "output_dir", "elsewhere"]) == 1

@@ -383,6 +383,7 @@ def test_what_is_learnt_starts_as_a_standard_normal():
 # ------------------------------------------------------------------------------------- as a GAN
 
 
+@pytest.mark.slow
 def test_a_round_moves_every_weight():
     generator, discriminator = small(mixing=0.5)
     gan = GAN(generator, discriminator)

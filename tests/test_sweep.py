@@ -96,6 +96,7 @@ def in_this_process(order, log):
     return SimpleNamespace(poll=lambda: code)
 
 
+@pytest.mark.slow
 def test_a_sweep_keeps_what_failed_and_repeats_nothing_that_is_finished(
     tmp_path, monkeypatch, capsys
 ):

@@ -147,6 +147,7 @@ def test_pix2pix_plays_the_game_at_the_condition():
         np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pix2pix_is_saved_monitored_and_has_no_latents(tmp_path):
     gan = pix2pix(Distance(), conditional=False, ema=0.5, n_critic=2)
     photographs, sketches = pictures(80)

@@ -104,6 +104,7 @@ def in_double():
     keras.config.set_dtype_policy(before[1])
 
 
+@pytest.mark.slow
 @needs_tensorflow
 @pytest.mark.parametrize(("name", "by_tape"), BY_TAPE)
 def test_three_rounds_are_those_of_its_authors(peers, in_double, name, by_tape):
@@ -186,6 +187,7 @@ def test_quality_and_pace_become_seconds(peers, race, glyphs, monkeypatch, tmp_p
     assert "this book" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_second_training_is_that_of_a_new_gan(peers, race, monkeypatch):
     monkeypatch.setattr(peers, "RECIPES", {"tiny": peers.Recipe(tiny, 8, 3)})
     images = np.random.default_rng(0).integers(0, 256, (40, 28, 28, 1), dtype="uint8")
