@@ -32,7 +32,7 @@ STEPS = {"few-steps": {"steps": 4}, "max-seconds": {"max_seconds": 0.01}}
 
 NOT_SQUARE = ("30x45", "32x64")
 SIZES = {"32x64": "32x64"}  # asked for; the others are taken as they are
-DATA = (*FOLDERS, "digits")
+DATA = (*FOLDERS, "digits", "letters")
 if os.environ.get("GANLIB_DATA") and (Path(os.environ["GANLIB_DATA"]) / "mnist.npz").exists():
     DATA += ("mnist",)
 
@@ -61,6 +61,7 @@ QUICK = (
     ("stylegan", "30x45", "few-steps"),
     ("own_images", "30x45", "few-steps"),
     ("transfer", "two-classes", "max-seconds"),
+    ("transfer", "letters", "few-steps"),
     ("art", "no-classes", "max-seconds"),
     *((chapter, "no-classes", "few-steps") for chapter in NEED_LABELS),
 )
