@@ -311,6 +311,7 @@ def test_the_gan_lab_trains_in_its_page(open_page):
     "page,name,control,picture",
     [
         ("latent_explorer", "explorer", "direction", "sample"),
+        ("photographs", "explorer", "direction", "sample"),
         ("translator", "translator", "example", "returned"),
         ("alphabet", "alphabet", "radius", "sheet"),
     ],
@@ -318,7 +319,7 @@ def test_the_gan_lab_trains_in_its_page(open_page):
 def test_a_trained_network_draws_in_its_page(open_page, page, name, control, picture):
     page = open_page(f"book/{page}")
     page.wait_for_function(f"gan{name}.page")
-    assert page.is_hidden(f"#{name}-still")
+    assert page.is_hidden('figure[id$="-still"]')
     drawn = f"""async () => {{
         await gan{name}.page.idle();
         return document.querySelector('[data-{name}="{picture}"]').toDataURL();
@@ -333,9 +334,9 @@ def test_a_trained_network_draws_in_its_page(open_page, page, name, control, pic
     assert page.complaints == []
 
 
-def test_only_three_pages_load_tensorflow(site):
+def test_only_four_pages_load_tensorflow(site):
     loading = {path.stem for path in site.rglob("*.html") if "tfjs/" in path.read_text("utf-8")}
-    assert loading == {"latent_explorer", "translator", "alphabet"}
+    assert loading == {"latent_explorer", "photographs", "translator", "alphabet"}
 
 
 def test_without_javascript_it_can_still_be_read(open_page, browser, server):

@@ -65,6 +65,17 @@ def test_glyphs_know_their_class_and_typeface():
     assert (data.load("glyphs", n=36, seed=1).images != glyphs.images).any()
 
 
+@pytest.mark.slow
+def test_letters_are_drawn_and_kept_as_glyphs_are(tmp_path):
+    letters = data.load("letters", n=52)
+    assert letters.image_shape == (28, 28, 1)
+    assert letters.class_names == tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert len(letters.typefaces) == 52
+    assert letters.typeface_names == data.load("glyphs", n=1).typeface_names
+    assert len(list((tmp_path / "cache" / "ganlib").iterdir())) == 2
+    assert (data.load("letters", n=52).images == letters.images).all()
+
+
 def test_glyphs_are_kept_and_a_damaged_copy_is_drawn_again(folder, tmp_path, monkeypatch):
     first = data.load("glyphs", n=20).images
     assert not folder.exists()  # it belongs to the data sets, and may be shared
@@ -103,7 +114,7 @@ def test_what_a_smaller_share_sets_apart_a_larger_one_does_too():
 
 def test_take_and_split_keep_labels_with_their_images():
     images = numbered(50)
-    labelled = data.Dataset("n", images.images, np.arange(50), ("a",))
+    labelled = data.Dataset("n", images.images, np.arange(50))
     assert labelled.take(7).labels.tolist() == list(range(7))
     rest, held_out = labelled.split(0.2, seed=3)
     assert (len(rest), len(held_out)) == (40, 10)
@@ -119,9 +130,9 @@ def test_take_and_split_keep_labels_with_their_images():
     [
         (
             lambda: data.load("mnits"),
-            r"no data set 'mnits' \(did you mean mnist.*glyphs, digits, mn",
+            r"no data set 'mnits' \(did you mean mnist.*glyphs, letters, digits, mn",
         ),
-        (lambda: data.load("zzz"), "no data set 'zzz': the names are glyphs, digits"),
+        (lambda: data.load("zzz"), "no data set 'zzz': the names are glyphs, letters, digits"),
         (lambda: data.load("glyphs", sise=3), "no option 'sise': its options are size, n"),
         (
             lambda: data.load("digits", split="test"),
@@ -140,6 +151,30 @@ def test_take_and_split_keep_labels_with_their_images():
         (
             lambda: data.Dataset("x", numbered(4).images, np.arange(3)),
             "4 images but 3 labels",
+        ),
+        (
+            lambda: data.Dataset("x", numbered(5).images, np.arange(5), ("a", "b")),
+            "'x' are from 0 to 1, as it has 2 class names; these go from 0 to 4",
+        ),
+        (
+            lambda: data.Dataset("x", numbered(2).images, np.array([0, -1]), ("a", "b")),
+            "'x' are from 0 to 1, as it has 2 class names; these go from -1 to 0",
+        ),
+        (
+            lambda: data.Dataset("x", numbered(2).images, np.array([0, -1])),
+            "'x' begin at 0; these go from -1 to 0",
+        ),
+        *(
+            (
+                lambda labels=labels: data.Dataset("x", numbered(2).images, labels, ("a", "b")),
+                rf"'x' are whole numbers \(N,\), one for each image, not {kind}",
+            )
+            for labels, kind in (
+                (np.zeros(2), r"float64 of shape \(2,\)"),
+                (np.zeros((2, 1), int), r"int64 of shape \(2, 1\)"),
+                (np.array(1), r"int64 of shape \(\)"),
+                (np.array(["a", "b"]), r"<U1 of shape \(2,\)"),
+            )
         ),
     ],
 )

@@ -15,13 +15,14 @@ import keras
 import live
 import numpy as np
 import pytest
-from live import STATIC, script
+from live import STATIC, drawn, script
 from scipy import stats
 from sources import ROOT
 
 import ganlib
 from ganlib import models
 from ganlib.data import to_uint8
+from ganlib.models import r3gan
 
 BOOK = ROOT / "book"
 FILES = ["tfjs/tf-core.min", "tfjs/tf-backend-cpu.min"]
@@ -44,15 +45,8 @@ DIRECTIONS = np.array(DESCRIPTION["directions"])
 
 def kept():
     """The latents, classes and images that belong to the page's weights."""
-    with np.load(explorer.REFERENCE) as file:
+    with np.load(explorer.reference("explorer")) as file:
         return dict(file)
-
-
-def drawn(ask, latents, classes, shape, **details):
-    """Images that the scripts make, float32."""
-    found = ask("images", latents=latents.tolist(), classes=classes.tolist(), **details)
-    assert found["left"] == 0  # tensors that nobody would ever free
-    return np.frombuffer(base64.b64decode(found["images"]), "float32").reshape(-1, *shape)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +87,7 @@ def test_they_came_from_the_committed_run():
     name = DESCRIPTION["run"]["name"]
     run = json.loads((BOOK / "results" / name / "run.json").read_text(encoding="utf-8"))
     assert DESCRIPTION["run"] == browser_network.origin(run)
-    assert f"make run RUN={name}\n" in PAGE and f"outputs/{name}\n" in PAGE
+    assert f"make run RUN={name}\n" in PAGE and f"outputs/{name} explorer\n" in PAGE
 
 
 def test_the_library_is_the_one_that_its_notice_names():
@@ -127,9 +121,13 @@ def test_keras_makes_the_same_of_the_same_weights(draw):
     np.testing.assert_allclose(images, reference["images"], atol=1e-4)
 
 
-def test_any_biggan_is_translated(ask):
-    generator = models.biggan.generator((32, 32, 3), classes=4, latent_dim=8, width=3)
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("kind", ["biggan", "r3gan"])
+def test_any_generator_of_classes_is_translated(ask, kind):
+    if kind == "biggan":
+        generator = models.biggan.generator((32, 32, 3), classes=4, latent_dim=8, width=3)
+    else:
+        generator = r3gan.generator((32, 24, 3), 8, width=6, groups=3, blocks=1, classes=4)
+    rng, shape = np.random.default_rng(0), generator.output_shape[1:]
     for variable in generator.variables:
         spread = 0.5 + rng.random(variable.shape)
         variable.assign(spread if "variance" in variable.path else spread - 1)
@@ -137,9 +135,7 @@ def test_any_biggan_is_translated(ask):
     latents, labels = rng.standard_normal((3, 8)).astype("float32"), np.array([0, 3, 1])
     expected = generator.predict([latents, labels], verbose=0)
     weights = base64.b64encode(data).decode()
-    found = drawn(
-        ask, latents, np.eye(4)[labels], (32, 32, 3), description=description, weights=weights
-    )
+    found = drawn(ask, latents, np.eye(4)[labels], shape, description=description, weights=weights)
     assert np.ptp(expected) > 0.5
     assert np.abs(found - expected).max() < 1e-3
 

@@ -1,6 +1,7 @@
 import hashlib
 
 import numpy as np
+import pytest
 
 from ganlib.data import glyphs
 
@@ -13,6 +14,33 @@ def test_the_same_seed_draws_the_same_images_on_every_machine():
     again = glyphs.draw(400, seed=0)
     assert all((a == b).all() for a, b in zip(again, (images, labels, typefaces), strict=True))
     assert (glyphs.draw(400, seed=1)[0] != images).any()
+
+
+@pytest.mark.slow
+def test_the_same_seed_draws_the_same_letters_on_every_machine():
+    images, labels, typefaces = glyphs.draw(936, 0, glyphs.LETTERS)
+    assert hashlib.sha256(images.tobytes()).hexdigest()[:16] == "1a0816e867fad155"
+    assert (images.shape, images.dtype) == ((936, 28, 28, 1), np.uint8)
+    modes = np.bincount(26 * typefaces + labels, minlength=468)
+    assert (modes == 2).all()
+    assert (images.max(axis=(1, 2, 3)) > 200).all()
+    whole = images.copy()
+    whole[:, 1:-1, 1:-1] = 0
+    assert whole.any(axis=(1, 2, 3)).mean() < 0.01  # few touch the edge
+    assert (images == 0).mean() > 0.7
+
+
+@pytest.mark.slow
+def test_of_the_468_letters_two_look_alike():
+    fields = glyphs._distance_fields(glyphs.LETTERS).reshape(18, 26, -1)
+    alike = [
+        (glyphs.LETTERS[c], glyphs.TYPEFACES[s], glyphs.TYPEFACES[t])
+        for c in range(26)
+        for t in range(18)
+        for s in range(t)
+        if np.abs(fields[s, c] - fields[t, c]).max() < 0.1
+    ]
+    assert alike == [("I", "DejaVuSans", "cmss10")]
 
 
 def test_images_are_white_ink_on_black_and_stay_inside():

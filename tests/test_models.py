@@ -358,35 +358,53 @@ def test_attention_needs_a_map_of_its_side():
 FULL_SIZE = """
 import resource, time
 import keras, numpy as np, ganlib
+from ganlib.models import biggan, stylegan2
 
-biggan, shape, start = ganlib.models.biggan, (128, 128, 3), time.time()
+start = time.time()
 keras.utils.set_random_seed(0)
-options = {"classes": 1000, "initializer": "glorot_normal"}  # an orthogonal one takes long
-gan = ganlib.GAN(biggan.generator(shape, **options), biggan.discriminator(shape, **options))
-gan.compile("hinge", n_critic=1)
+{players}
+gan = ganlib.GAN(*players)
+gan.compile({loss!r}, n_critic=1)
 built = time.time()
-history = gan.fit(np.zeros((2, *shape), "float32"), np.array([3, 999]), batch_size=2, verbose=0)
+images = np.zeros((2, *gan.generator.output_shape[1:]), "float32")
+history = gan.fit(images, {labels}, batch_size=2, verbose=0)
 for model in (gan, gan.generator, gan.discriminator):
     model.summary()
 print(history.history)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GiB; Linux counts in KiB
-print(f"built {built - start:.0f} s, round {time.time() - built:.0f} s, peak {peak:.2f} GiB")
+print(f"built {{built - start:.0f}} s, round {{time.time() - built:.0f}} s, peak {{peak:.2f}} GiB")
+"""
+BIGGAN_128 = """
+shape, options = (128, 128, 3), {"classes": 1000, "initializer": "glorot_normal"}
+players = biggan.generator(shape, **options), biggan.discriminator(shape, **options)
+"""  # an orthogonal initializer takes long
+STYLEGAN2_256 = """
+shape, base = (256, 256, 3), 16_384
+players = stylegan2.generator(shape, base=base), stylegan2.discriminator(shape, base=base)
 """
 
 
 @pytest.mark.matrix
 @pytest.mark.once
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is counted as on Linux")
-def test_biggan_of_128_pixels_plays_a_round_within_16_gigabytes():
+@pytest.mark.parametrize(
+    "players,loss,labels,seen",
+    [
+        (BIGGAN_128, "hinge", "np.array([3, 999])", ("self_attention", "70,433,988", "87,982,370")),
+        (STYLEGAN2_256, "non_saturating", "None", ("24,767,458", "24,001,089")),
+    ],
+    ids=["biggan-128", "stylegan2-256"],
+)
+def test_a_round_of_full_size_fits_into_16_gigabytes(players, loss, labels, seen):
     done = subprocess.run(
-        [sys.executable, "-c", FULL_SIZE],
+        [sys.executable, "-c", FULL_SIZE.format(players=players, loss=loss, labels=labels)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     print(done.stdout[-400:])
-    for text in ("self_attention", "70,433,988", "87,982,370", "'generator_loss': ["):
+    for text in (*seen, "'generator_loss': ["):
         assert text in done.stdout
     assert "nan" not in done.stdout.split("'generator_loss'")[1]
     assert float(done.stdout.split("peak ")[1].split()[0]) < 16

@@ -394,11 +394,35 @@ def test_degradations_that_do_not_fit():
             pairs.photographs(side)
 
 
-def test_a_degradation_makes_images(tmp_path):
+def test_a_degradation_makes_images_of_the_same_size(tmp_path):
     folder = data.load(write(tmp_path / "images", ["1", "2"]))
-    for how in (lambda x, rng: x / 255, lambda x, rng: x[..., 0], lambda x, rng: x[:0]):
-        with pytest.raises(ValueError, match=r"as many images as it is given, uint8 \(N, H, W"):
-            pairs.degraded(folder, how)
+    for images in (folder, numbered(2, 8)):
+        for how in (
+            lambda x, rng: x / 255,
+            lambda x, rng: x[..., 0],
+            lambda x, rng: x[:0],
+            lambda x, rng: x[:, 1:],
+            lambda x, rng: None,
+        ):
+            with pytest.raises(
+                ValueError, match="as many images as it is given, of their"
+            ) as error:
+                pairs.degraded(images, how)
+            assert "\n" not in str(error.value)
+
+
+def test_a_degradation_that_looks_at_the_image_makes_the_same_of_each(tmp_path):
+    folder = data.load(write(tmp_path / "images", ["1", "2"]))
+    for how, sentence in (
+        (lambda x, rng: x[:, 1:] if x.any() else x, "as many images as it is given, of their"),
+        (
+            lambda x, rng: x.repeat(3, -1) if x.any() else x,
+            "as many channels of every image: of .* 3,",
+        ),
+    ):
+        left = pairs.degraded(folder, how).sources.images
+        with pytest.raises(ValueError, match=sentence):
+            left[:]
 
 
 def test_folders_whose_files_do_not_match(tmp_path):

@@ -15,6 +15,8 @@ import numpy as np
 from keras import layers, ops
 
 from ganlib.models.layers import ConditionalBatchNormalization, SelfAttention, SpectralNormalization
+from ganlib.models.r3gan import Basis, GroupedConv2D
+from ganlib.models.resampling import Resampled
 
 
 class Translation:
@@ -81,6 +83,8 @@ class Translation:
             details["stride"] = list(layer.strides)
         if layer.padding != "same":
             details["padding"] = layer.padding
+        if getattr(layer, "groups", 1) > 1:
+            details["groups"] = layer.groups
         op = "transposed" if isinstance(layer, layers.Conv2DTranspose) else "conv"
         return self._activated(layer, self._step(op, x, **details))
 
@@ -112,7 +116,7 @@ class Translation:
         match layer:
             case SpectralNormalization() | layers.Dense() | layers.Embedding():
                 return self._linear(layer, x)
-            case layers.Conv2D() if _plain(layer):
+            case layers.Conv2D() if _plain(layer) or type(layer) is GroupedConv2D:
                 return self._linear(layer, x)
             case layers.Conv2DTranspose() if _plain(layer) and layer.padding == "same":
                 return self._linear(layer, x)
@@ -139,6 +143,12 @@ class Translation:
                 return self._step("reshape", x, shape=list(layer.target_shape))
             case layers.Flatten():
                 return self._step("reshape", x, shape=[layer.output.shape[-1]])
+            case Basis():
+                return self._step("scale", x, by=self._weight(layer.map))
+            case Resampled() if layer.rule == "doubled":
+                return self._step("doubled", x)
+            case _ if type(layer).__name__ == "GetItem" and layer.output.shape[1:-1] == (1, 1):
+                return self._step("reshape", x, shape=list(layer.output.shape[1:]))
             case layers.UpSampling2D():
                 return self._step("upsample", x)
             case layers.Add():

@@ -1,10 +1,11 @@
-"""Bring a trained class-conditional generator into the reader's browser: the latent explorer.
+"""Bring a trained class-conditional generator into the reader's browser: a latent explorer.
 
-python tools/explorer.py outputs/biggan-mnist
+python tools/explorer.py outputs/biggan-mnist explorer
+python tools/explorer.py outputs/biggan-photographs photographs
 
 Reads `generator.keras` and `run.json`, which a full run left in the folder, and writes the files
-that the page `book/latent_explorer.md` loads, the figure that stands in for it, and what the tests
-compare the browser's pictures with.
+that a page loads, `book/latent_explorer.md` or `book/photographs.md`, the figure that stands in for
+it, and what the tests compare the browser's pictures with.
 """
 
 import sys
@@ -21,8 +22,7 @@ from ganlib import plots
 from ganlib.data import to_uint8
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "book" / "_static" / "explorer"
-REFERENCE = ROOT / "tests" / "explorer.npz"
+STATIC = ROOT / "book" / "_static"
 DIRECTIONS = 6  # as many sliders
 
 
@@ -87,13 +87,18 @@ def sliders(generator, count=200):
     return {"directions": np.round(found, 6).tolist(), "shares": np.round(of_trace, 4).tolist()}
 
 
-def write_scripts(description, data):
+def reference(page):
+    """The file of what Keras makes of a page's generator."""
+    return ROOT / "tests" / f"{page}.npz"
+
+
+def write_scripts(folder, description, data):
     """The network and its weights."""
-    write_script(FOLDER / "generator.js", "ganexplorer.generator", description)
-    write_script(FOLDER / "weights.js", "ganexplorer.weights", {"generator": in_base64(data)})
+    write_script(folder / "generator.js", "ganexplorer.generator", description)
+    write_script(folder / "weights.js", "ganexplorer.weights", {"generator": in_base64(data)})
 
 
-def write_reference(generator):
+def write_reference(path, generator):
     """What Keras makes of every class, and of six mixtures of two classes."""
     latent_dim = generator.inputs[0].shape[1]
     classes = generator.get_layer("embedding").input_dim
@@ -107,10 +112,10 @@ def write_reference(generator):
     images = from_classes(generator)(latents, shares)
     labelled = [latents[:classes], np.arange(classes)]
     np.testing.assert_allclose(generator.predict(labelled, verbose=0), images[:classes], atol=1e-5)
-    np.savez_compressed(REFERENCE, latents=latents, classes=shares, images=images)
+    np.savez_compressed(path, latents=latents, classes=shares, images=images)
 
 
-def write_figure(generator, ways):
+def write_figure(path, generator, ways):
     """What the page shows: the classes, two directions, a walk of latents, a walk of classes."""
     draw, classes = from_classes(generator), generator.get_layer("embedding").input_dim
     rng = np.random.default_rng(7)
@@ -126,22 +131,22 @@ def write_figure(generator, ways):
     pictures = [draw(z.astype("float32"), shares) for z, shares in rows.values()]
     plots.use_style()
     plots.image_rows([to_uint8(images) for images in pictures], list(rows))
-    plt.savefig(FOLDER / "still.png", dpi=140)
+    plt.savefig(path, dpi=140)
 
 
-def main(folder):
-    """Read a run's folder, and write the explorer's files."""
+def main(folder, page):
+    """Read a run's folder, and write the files of a page."""
     run = completed(folder)
     generator = keras.models.load_model(folder / "generator.keras", compile=False)
-    FOLDER.mkdir(exist_ok=True)
+    (STATIC / page).mkdir(exist_ok=True)
     description, data = network(generator)
     description = {"run": origin(run), **description, **sliders(generator)}
-    write_scripts(description, data)
-    write_reference(generator)
-    write_figure(generator, np.array(description["directions"]))
+    write_scripts(STATIC / page, description, data)
+    write_reference(reference(page), generator)
+    write_figure(STATIC / page / "still.png", generator, np.array(description["directions"]))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

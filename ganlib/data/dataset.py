@@ -28,7 +28,7 @@ class Dataset:
         images: uint8 (N, H, W, C). For a folder, an `ImageFolder`, which reads when indexed.
         labels: int64 (N,), the class of each image, or None.
         class_names: the name of each class.
-        typefaces: int64 (N,), the typeface of each image of "glyphs", otherwise None.
+        typefaces: int64 (N,), the typeface of each image of "glyphs" and "letters", otherwise None.
         typeface_names: the name of each typeface.
     """
 
@@ -46,10 +46,30 @@ class Dataset:
                 f"The images of {self.name!r} must be uint8 of shape (N, H, W, C), not "
                 f"{self.images.dtype} of shape {self.images.shape}: to_uint8 converts from [-1, 1]."
             )
-        if self.labels is not None and len(self.labels) != len(self.images):
+        if self.labels is not None:
+            object.__setattr__(self, "labels", self._checked(np.asarray(self.labels)))
+
+    def _checked(self, labels) -> np.ndarray:
+        """Labels as int64. Raises ValueError unless they fit the images and the class names."""
+        many = len(self.class_names)
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
-                f"{self.name!r} has {len(self.images)} images but {len(self.labels)} labels."
+                f"The labels of {self.name!r} are whole numbers (N,), one for each image, not "
+                f"{labels.dtype} of shape {labels.shape}."
             )
+        if len(labels) != len(self.images):
+            raise ValueError(
+                f"{self.name!r} has {len(self.images)} images but {len(labels)} labels."
+            )
+        if len(labels) and (labels.min() < 0 or (many and labels.max() >= many)):
+            named = (
+                f"are from 0 to {many - 1}, as it has {many} class names" if many else "begin at 0"
+            )
+            raise ValueError(
+                f"The labels of {self.name!r} {named}; these go from {labels.min()} to "
+                f"{labels.max()}."
+            )
+        return labels.astype(np.int64, copy=False)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -211,18 +231,18 @@ def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **optio
     """Load a data set by its name, or a folder of images by its path.
 
     Args:
-        name: "glyphs" (digits drawn from 18 typefaces, 28x28x1), "digits" (handwriting, 8x8x1),
-            "mnist", "fashion_mnist" (28x28x1), "cifar10" (32x32x3), or the path of a folder with
-            images in it, or with one subfolder of images for each class; in random order, the
-            same whenever there are as many.
-        seed: which draw of "glyphs"; the others are what they are.
+        name: "glyphs" (digits drawn from 18 typefaces, 28x28x1), "letters" (A to Z, as drawn),
+            "digits" (handwriting, 8x8x1), "mnist", "fashion_mnist" (28x28x1), "cifar10" (32x32x3),
+            or the path of a folder with images in it, or with one subfolder of images for each
+            class; in random order, the same whenever there are as many.
+        seed: which draw of "glyphs" or "letters"; the others are what they are.
         size: what the images are cropped and resized to: a side (64 or "64") or height x width
             ("32x64" or (32, 64)). By default, or with 0 or "", they stay as they are; those of a
             folder too if all have one size of at most 64 pixels a side, else they become squares
             of 64, or of a smaller power of two where that is enough for half of them.
-        **options: `n=10000`, the number of "glyphs"; `split="train"` or `"test"`, the part of
-            "mnist", "fashion_mnist" and "cifar10"; `channels=1` (grey) or `3`, what a folder's
-            images are converted to, by default grey if all the files are.
+        **options: `n=10000`, the number of "glyphs" or "letters"; `split="train"` or `"test"`, the
+            part of "mnist", "fashion_mnist" and "cifar10"; `channels=1` (grey) or `3`, what a
+            folder's images are converted to, by default grey if all the files are.
 
     Raises:
         ValueError: an unknown name, size or option, a corrupt file, a folder without images.
@@ -258,19 +278,20 @@ def load(name: str | os.PathLike[str], seed: int = 0, size: Size = None, **optio
     return loader(text, seed, **options).resize(size)
 
 
-# ------------------------------------------------------------------------------------ glyphs
+# ------------------------------------------------------------------------ drawn from typefaces
 
 
-def _glyphs(name, seed, n=10_000) -> Dataset:
+def _drawn(name, seed, n=10_000) -> Dataset:
     if n < 1:
-        raise ValueError(f"glyphs needs n of at least 1, not {n}.")
-    key = f"glyphs-v{glyphs.VERSION}-seed{seed}-n{n}"
+        raise ValueError(f"{name} needs n of at least 1, not {n}.")
+    characters = {"glyphs": glyphs.DIGITS, "letters": glyphs.LETTERS}[name]
+    key = f"{name}-v{glyphs.VERSION}-seed{seed}-n{n}"
     arrays = cache.kept(key)
     if arrays is None:
-        arrays = glyphs.draw(n, seed)
+        arrays = glyphs.draw(n, seed, characters)
         cache.keep(key, arrays)
     images, labels, typefaces = arrays
-    return Dataset(name, images, labels, glyphs.DIGITS, typefaces, glyphs.TYPEFACES)
+    return Dataset(name, images, labels, characters, typefaces, glyphs.TYPEFACES)
 
 
 # ------------------------------------------------------------------------------- the others
@@ -305,7 +326,8 @@ def _folder(name, seed, size=None, channels=None) -> Dataset:
 
 
 _LOADERS = {
-    "glyphs": _glyphs,
+    "glyphs": _drawn,
+    "letters": _drawn,
     "digits": _digits,
     "mnist": _from_file,
     "fashion_mnist": _from_file,

@@ -25,12 +25,8 @@ class Degraded(ImageFolder):
     """
 
     def __init__(self, whole: ImageFolder, how: Degradation, seed: int, parts: int = 1) -> None:
-        like = how(np.zeros((1, *whole.shape[1:]), np.uint8), np.random.default_rng(seed))
-        if like.dtype != np.uint8 or like.shape[:1] != (1,) or like.ndim != 4:
-            raise ValueError(
-                "A degradation makes as many images as it is given, uint8 (N, H, W, channels), not "
-                f"{like.dtype} of shape {like.shape} of one."
-            )
+        black = np.zeros((1, *whole.shape[1:]), np.uint8)
+        like = applied(how, black, np.random.default_rng(seed))
         super().__init__(whole.paths, like.shape[1:3], like.shape[3])
         self.whole, self.how, self.seed, self.parts = whole, how, seed, parts
 
@@ -38,13 +34,32 @@ class Degraded(ImageFolder):
         name = "/".join(path.split(os.sep)[-self.parts :])
         own = zlib.crc32(name.encode("utf-8", "surrogateescape"))
         image = self.whole._open(path)[None]
-        return self.how(image, np.random.default_rng([self.seed, own]))[0]
+        made = applied(self.how, image, np.random.default_rng([self.seed, own]))[0]
+        if made.shape != self.shape[1:]:
+            raise ValueError(
+                f"A degradation makes as many channels of every image: of {path} it made "
+                f"{made.shape[2]}, of a black one {self.shape[3]}."
+            )
+        return made
 
     def subset(self, rows: np.ndarray) -> "Degraded":
         return Degraded(self.whole.subset(rows), self.how, self.seed, self.parts)
 
     def resize(self, size: tuple[int, int]) -> "Degraded":
         return Degraded(self.whole.resize(size), self.how, self.seed, self.parts)
+
+
+def applied(how: Degradation, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What a function makes of images. Raises ValueError unless it is as many, of their height and
+    width, uint8 (N, H, W, channels)."""
+    made = np.asarray(how(images, rng))
+    if made.dtype != np.uint8 or made.ndim != 4 or made.shape[:3] != images.shape[:3]:
+        sizes = ", ".join(map(str, images.shape[:3]))
+        raise ValueError(
+            "A degradation makes as many images as it is given, of their height and width, uint8 "
+            f"({sizes}, channels), not {made.dtype} of shape {made.shape}."
+        )
+    return made
 
 
 def grey(images: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:

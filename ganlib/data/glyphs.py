@@ -1,4 +1,4 @@
-"""Digits drawn from the typefaces that come with matplotlib: 180 modes that are known exactly."""
+"""Digits and letters drawn from the typefaces that come with matplotlib: modes known exactly."""
 
 import functools
 import logging
@@ -29,30 +29,35 @@ TYPEFACES = (
     "cmtt10",
 )
 DIGITS = tuple("0123456789")
+LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 VERSION = 1  # part of the cache's file name: raise it when the drawing changes
 _SIDE = 28  # pixels
-_HEIGHT = 19.0  # of a digit before it is scaled, pixels
+_LENGTH = 19.0  # of the longer side of a glyph before it is scaled, pixels
 _FINE = 4  # samples a pixel in the distance fields
 
 
-def draw(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw `n` digits, each from one of 18 typefaces and slightly distorted.
+def draw(
+    n: int, seed: int = 0, characters: tuple[str, ...] = DIGITS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw `n` characters, each from one of 18 typefaces and slightly distorted.
 
-    The 180 pairs of digit and typeface are equally frequent, up to one image. Slant, rotation,
-    size, place, weight of the stroke and a smooth warp are random. The draws are uniform and the
-    rest is arithmetic, so the images are the same on every machine.
+    The pairs of character and typeface, 180 of digits and 468 of `LETTERS`, are equally frequent,
+    up to one image; of all shapes only the I of DejaVuSans and that of cmss10 are the same. Slant,
+    rotation, size, place, weight of the stroke and a smooth warp are random. The draws are uniform
+    and the rest is arithmetic, so the images are the same on every machine.
 
     Returns:
-        images uint8 (n, 28, 28, 1), white on black; labels int64 (n,), 0 to 9; typefaces
-        int64 (n,), 0 to 17.
+        images uint8 (n, 28, 28, 1), white on black; labels int64 (n,), places in `characters`;
+        typefaces int64 (n,), 0 to 17.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    modes = np.argsort(rng.random(n), kind="stable") % (10 * len(TYPEFACES))
+    many = len(characters)
+    modes = np.argsort(rng.random(n), kind="stable") % (many * len(TYPEFACES))
     images = np.empty((n, _SIDE, _SIDE, 1), np.uint8)
     for start in range(0, n, 256):
         part = slice(start, min(start + 256, n))
-        images[part, ..., 0] = ink(modes[part], warps(len(modes[part]), rng))
-    return images, modes % 10, modes // 10
+        images[part, ..., 0] = ink(modes[part], warps(len(modes[part]), rng), characters)
+    return images, modes % many, modes // many
 
 
 def warps(
@@ -79,10 +84,15 @@ def warps(
     return x, y, uniform(-0.05, 0.35)
 
 
-def ink(modes: np.ndarray, warps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
-    """The glyphs of these modes, 10 * typeface + digit, distorted: uint8 (n, side, side)."""
+def ink(
+    modes: np.ndarray,
+    warps: tuple[np.ndarray, np.ndarray, np.ndarray],
+    characters: tuple[str, ...] = DIGITS,
+) -> np.ndarray:
+    """The glyphs of these modes, len(characters) * typeface + the character's place, distorted:
+    uint8 (n, side, side)."""
     x, y, weight = warps
-    distance = _interpolate(_distance_fields(), modes, x, y)
+    distance = _interpolate(_distance_fields(characters), modes, x, y)
     soft = 1.2 * _SIDE / x.shape[-1]  # an edge is 1.2 pixels wide, whatever the size
     return np.rint(np.clip(0.5 + (distance + weight) / soft, 0, 1) * 255).astype(np.uint8)
 
@@ -113,19 +123,19 @@ def _interpolate(fields, modes, x, y) -> np.ndarray:
 
 
 @functools.cache
-def _distance_fields() -> np.ndarray:
-    """The signed distance to the outline, in pixels and positive in the ink: float64 (180, S, S).
+def _distance_fields(characters: tuple[str, ...] = DIGITS) -> np.ndarray:
+    """The signed distance to the outline, in pixels and positive in the ink: float64 (18 N, S, S).
 
     A distance, unlike a picture, can be thickened, thinned and sampled at any angle without
-    jagged edges. The digit d of typeface t is field 10 t + d.
+    jagged edges. Character d of N in typeface t is field N t + d.
     """
     from scipy.ndimage import distance_transform_edt
 
     grid = 2 * _FINE  # twice as fine, then averaged
-    size = int(_HEIGHT + 6) * grid
+    size = int(_LENGTH + 6) * grid
     fields = []
     for typeface in TYPEFACES:
-        for outline in _outlines(typeface):
+        for outline in _outlines(typeface, characters):
             ink = _fill([points * grid + size / 2 for points in outline], size)
             distance = np.maximum(distance_transform_edt(ink) - 0.5, 0)
             distance -= np.maximum(distance_transform_edt(~ink) - 0.5, 0)
@@ -134,8 +144,9 @@ def _distance_fields() -> np.ndarray:
     return np.stack(fields)
 
 
-def _outlines(typeface):
-    """For each digit the closed polygons of its outline, centred at 0, y down, 19 pixels high."""
+def _outlines(typeface, characters):
+    """For each character the closed polygons of its outline, centred at 0, y down, 19 pixels high,
+    or wide if it is wider than high."""
     import matplotlib
     from fontTools.pens.basePen import BasePen
     from fontTools.ttLib import TTFont
@@ -163,13 +174,13 @@ def _outlines(typeface):
     with TTFont(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{typeface}.ttf")) as font:
         names = next(table.cmap for table in font["cmap"].tables if ord("0") in table.cmap)
         shapes = font.getGlyphSet()
-        for digit in DIGITS:
+        for character in characters:
             drawn = []
-            shapes[names[ord(digit)]].draw(Polygons(shapes))
+            shapes[names[ord(character)]].draw(Polygons(shapes))
             polygons = [np.array(points) for points in drawn]
             low = np.min([points.min(axis=0) for points in polygons], axis=0)
             high = np.max([points.max(axis=0) for points in polygons], axis=0)
-            zoom = _HEIGHT / (high - low).max()
+            zoom = _LENGTH / (high - low).max()
             yield [(points - (low + high) / 2) * (zoom, -zoom) for points in polygons]
 
 

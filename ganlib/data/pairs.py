@@ -21,7 +21,16 @@ from numpy.typing import ArrayLike
 
 from ganlib.data import batches, cache, glyphs
 from ganlib.data.dataset import Dataset, at_a_time, load, scaled
-from ganlib.data.degrade import Degradation, Degraded, grey, holes, noisy, outline, smaller
+from ganlib.data.degrade import (
+    Degradation,
+    Degraded,
+    applied,
+    grey,
+    holes,
+    noisy,
+    outline,
+    smaller,
+)
 from ganlib.data.folders import ImageFolder
 from ganlib.types import Size
 
@@ -114,7 +123,7 @@ class Pairs:
 
         Raises:
             ValueError: a batch holds less than one image, or more than there are; or the sides are
-                to be joined, and have not the same channels.
+                to be joined, and differ in their channels.
         """
         if not 1 <= batch_size <= len(self):
             raise ValueError(
@@ -269,7 +278,8 @@ def degraded(dataset: Dataset, how: Degradation, seed: int = 0) -> Pairs:
     if isinstance(images, ImageFolder):
         parts = 2 if dataset.class_names else 1  # of a path, which tell a file from the others
         return Pairs(replace(dataset, images=Degraded(images, how, seed, parts)), dataset)
-    return Pairs(replace(dataset, images=how(images, np.random.default_rng(seed))), dataset)
+    left = applied(how, images, np.random.default_rng(seed))
+    return Pairs(replace(dataset, images=left), dataset)
 
 
 # -------------------------------------------------------------------------------------- your images

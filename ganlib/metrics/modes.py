@@ -92,7 +92,7 @@ def label_modes(labels: ArrayLike, frequencies: ArrayLike) -> dict[str, float]:
 
 
 def split_by_typeface(dataset: Dataset) -> Dataset:
-    """Make each pair of class and typeface a class of its own: 180 for "glyphs".
+    """Make each pair of class and typeface a class of its own: 180 for "glyphs", 468 for "letters".
 
     Args:
         dataset: a `ganlib.data.Dataset` with labels and typefaces.
@@ -104,7 +104,9 @@ def split_by_typeface(dataset: Dataset) -> Dataset:
         ValueError: the typefaces are not known.
     """
     if dataset.labels is None or dataset.typefaces is None:
-        raise ValueError(f'The typefaces of {dataset} are not known; those of "glyphs" are.')
+        raise ValueError(
+            f'The typefaces of {dataset} are not known; those of "glyphs" and "letters" are.'
+        )
     return replace(
         dataset,
         labels=dataset.labels * len(dataset.typeface_names) + dataset.typefaces,

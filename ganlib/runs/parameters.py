@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from ganlib.checks import out_of_bounds
 from ganlib.start import quietly
 
-DATA_SETS = "glyphs", "digits", "mnist", "fashion_mnist", "cifar10"  # `data.load` takes no path
+# What `data.load` takes but no path.
+DATA_SETS = "glyphs", "letters", "digits", "mnist", "fashion_mnist", "cifar10"
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 
 

@@ -32,7 +32,7 @@ STEPS = {"few-steps": {"steps": 4}, "max-seconds": {"max_seconds": 0.01}}
 
 NOT_SQUARE = ("30x45", "32x64")
 SIZES = {"32x64": "32x64"}  # asked for; the others are taken as they are
-DATA = (*FOLDERS, "digits")
+DATA = (*FOLDERS, "digits", "letters")
 if os.environ.get("GANLIB_DATA") and (Path(os.environ["GANLIB_DATA"]) / "mnist.npz").exists():
     DATA += ("mnist",)
 
@@ -61,6 +61,7 @@ QUICK = (
     ("stylegan", "30x45", "few-steps"),
     ("own_images", "30x45", "few-steps"),
     ("transfer", "two-classes", "max-seconds"),
+    ("transfer", "letters", "few-steps"),
     ("art", "no-classes", "max-seconds"),
     *((chapter, "no-classes", "few-steps") for chapter in NEED_LABELS),
 )
@@ -81,6 +82,9 @@ def parameters(case, dataset, output_dir) -> dict:
         given |= {"targets": str(dataset), "paired": kind in FOLDERS and budget == "few-steps"}
     if chapter == "translation" and kind in FOLDERS:
         given |= {"sources": str(dataset), "targets": str(dataset)}
+    if chapter == "stylegan" and kind != "no-classes":  # to be trained on for longer, as well
+        longer = "R3GAN" if budget == "few-steps" else "DCGAN"
+        given |= {"photographs": str(dataset), "longer": longer, "longer_steps": 2}
     if chapter == "transfer":  # from a data set to itself
         given |= {"target": str(dataset), "image_size": "" if kind in FOLDERS else "16"}
     if kind in SIZES:

@@ -41,6 +41,11 @@
 
     const number = () => Math.max(0, Math.floor(Number(find("number").value)) || 0);
     const label = () => Number(root.querySelector("[name=explorer-class]:checked").value);
+    const names = Array.from(root.querySelectorAll(".explorer-classes label"), (each) =>
+      each.textContent.trim(),
+    );
+    /** How the page's text calls a class: "class 3", or "horse". */
+    const called = (i) => (isNaN(names[i]) ? names[i] : `class ${names[i]}`);
     const offsets = () => all("direction").map((slider) => Number(slider.value));
 
     function threshold() {
@@ -74,7 +79,7 @@
         offset ? [`, ${digits(offset)} along direction ${k + 1}`] : [],
       );
       const bound = threshold() ? `threshold ${digits(threshold())}` : "no truncation";
-      return `draw ${number()} as class ${label()}, ${bound}${moved.join("")}`;
+      return `draw ${number()} as ${called(label())}, ${bound}${moved.join("")}`;
     }
 
     /** Tell everybody what has changed, those too who do not see the picture. */
@@ -100,8 +105,8 @@
       all("strip").forEach((canvas, i) => show(canvas, ...between(i / (STRIP - 1))));
       const mixture =
         A.label === B.label
-          ? `class ${A.label}`
-          : `${percent(1 - t)} class ${A.label}, ${percent(t)} class ${B.label}`;
+          ? called(A.label)
+          : `${percent(1 - t)} ${called(A.label)}, ${percent(t)} ${called(B.label)}`;
       find("place-value").textContent = digits(t, 2);
       find("mixture").textContent = mixture;
       find("walk-length").textContent = digits(explorer.length(z));
@@ -164,7 +169,7 @@
 
     document.documentElement.classList.add("explorer-runs"); // hides the still figure
     root.hidden = false;
-    setUp({ draw: 1, digit: 3, to: { draw: 2, digit: 8 } });
+    setUp({ draw: number(), digit: label(), to: { draw: number() + 1, digit: 8 } });
     await idle;
     explorer.page = { generator, setUp, latent, between, idle: () => idle }; // for tests
   }

@@ -9,8 +9,12 @@
   /** What a step does with its inputs, given its weights and its other details. */
   const OPS = {
     dense: ([x], { kernel, bias }) => plus(tf.matMul(x, kernel), bias),
-    conv: ([x], { kernel, bias, stride = 1, padding = "same" }) =>
-      plus(tf.conv2d(x, kernel, stride, padding), bias),
+    conv([x], { kernel, bias, stride = 1, padding = "same", groups = 1 }) {
+      const kernels = tf.split(kernel, groups, -1);
+      const made = tf.split(x, groups, -1)
+        .map((part, i) => tf.conv2d(part, kernels[i], stride, padding));
+      return plus(tf.concat(made, -1), bias);
+    },
     transposed([x], { kernel, bias, stride = [1, 1] }) {
       const [n, height, width] = x.shape;
       const shape = [n, height * stride[0], width * stride[1], kernel.shape[2]];
@@ -34,6 +38,17 @@
     },
     pool: ([x]) => tf.maxPool(x, 2, 2, "valid"),
     upsample: ([x]) => tf.image.resizeNearestNeighbor(x, [2 * x.shape[1], 2 * x.shape[2]]),
+    /** Each value, and between two of them their mean; the last is repeated. */
+    doubled([x]) {
+      for (const axis of [1, 2]) {
+        const size = x.shape[axis], shape = x.shape.map((side, i) => (i === axis ? 2 * side : side));
+        const [, rest] = tf.split(x, [1, size - 1], axis);
+        const [, last] = tf.split(x, [size - 1, 1], axis);
+        const between = tf.mul(tf.add(x, tf.concat([rest, last], axis)), 0.5);
+        x = tf.reshape(tf.stack([x, between], axis + 1), shape);
+      }
+      return x;
+    },
     relu: ([x]) => tf.relu(x),
     leaky: ([x], { slope }) => tf.leakyRelu(x, slope),
     tanh: ([x]) => tf.tanh(x),
