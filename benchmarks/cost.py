@@ -21,6 +21,7 @@ from keras import ops
 
 import ganlib
 from ganlib import backend
+from ganlib.internals import sublayers
 from ganlib.runs import environment
 
 CASES = [  # side, width, batch
@@ -34,7 +35,7 @@ ON_A_GPU = [(28, 32, 64), (28, 32, 1024), (28, 128, 64), (28, 128, 1024), (64, 6
 def flops(model):
     """Operations of the convolutions and dense layers in one pass of one sample."""
     total = 0
-    for layer in model._flatten_layers():
+    for layer in sublayers(model):
         if not isinstance(
             layer, keras.layers.Dense | keras.layers.Conv2D | keras.layers.Conv2DTranspose
         ):

@@ -141,7 +141,7 @@ def train_step(model: keras.Model, step: Callable, *args: Any) -> Any:
         return _stateless_step(model, step, *args)
     logs = step(*args)
     if NAME == "tensorflow" and on_many_machines(model):
-        # Of several machines' logs Keras takes the mean along an axis that scalars have not.
+        # Keras averages the logs of several machines over an axis, and a scalar has none.
         logs = {name: value[None] for name, value in logs.items()}
     return logs
 
@@ -181,7 +181,7 @@ def _replica():
 def own_rows(draw: Callable[[Any], Tensor], n: Any) -> Tensor:
     """Random rows of this replica of a training: its `n` of `draw(n * replicas)`.
 
-    All of them together so draw what a single one would.
+    Together the replicas draw what a single device would.
     """
     replicas, index = _replica()
     if replicas == 1:

@@ -40,6 +40,17 @@ def missing_backend_named() -> Iterator[None]:
         ) from None
 
 
+def to_install(error: ModuleNotFoundError) -> str:
+    """What to install for a run, in one sentence: a backend, or what else it needs."""
+    try:
+        with missing_backend_named():
+            raise error
+    except ImportError as named:
+        return (
+            f"{error}: install what a run needs with ganlib[run]." if named is error else str(named)
+        )
+
+
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Hold back what native libraries write to stderr; show it only if an error is raised.

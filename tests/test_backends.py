@@ -68,6 +68,7 @@ ROUND = """
 import sys
 import keras, numpy as np, ganlib
 from keras import ops
+from ganlib import internals
 
 keras.utils.set_random_seed(0)
 shape, batch, n_critic = (8, 8, 1), 8, 2
@@ -79,7 +80,7 @@ gan.compile(ema=0.5, n_critic=n_critic, generator_optimizer=keras.optimizers.SGD
             discriminator_optimizer=keras.optimizers.SGD(0.1))
 rng = np.random.default_rng(0)
 gan.set_weights([rng.normal(scale=0.3, size=w.shape) for w in gan.get_weights()])
-for norm in gan._flatten_layers():  # a variance is positive
+for norm in internals.sublayers(gan):  # a variance is positive
     if isinstance(norm, keras.layers.BatchNormalization):
         norm.moving_variance.assign(np.abs(rng.normal(size=norm.moving_variance.shape)))
 reals = rng.uniform(-1, 1, size=(n_critic, batch, *shape)).astype("float32")
@@ -112,7 +113,7 @@ CONDITIONAL_ROUNDS = """
 import sys
 import keras, numpy as np, ganlib
 from keras import ops
-from ganlib import models, penalties
+from ganlib import internals, models, penalties
 
 shape, batch, classes = (28, 28, 1), 4, 3
 dcgan, resnet, biggan = models.dcgan, models.resnet, models.biggan
@@ -132,7 +133,7 @@ for generator, discriminator in pairs:
                 generator_penalties=[penalties.Orthogonal(1e-3)])
     rng = np.random.default_rng(0)
     gan.set_weights([rng.normal(scale=0.3, size=w.shape) for w in gan.get_weights()])
-    for norm in gan._flatten_layers():  # a variance is positive
+    for norm in internals.sublayers(gan):  # a variance is positive
         if isinstance(norm, keras.layers.BatchNormalization):
             norm.moving_variance.assign(np.abs(rng.normal(size=norm.moving_variance.shape)))
     reals = rng.uniform(-1, 1, size=(1, batch, *shape)).astype("float32")
@@ -148,6 +149,7 @@ TRANSLATION_ROUND = """
 import sys
 import keras, numpy as np, ganlib
 from keras import ops
+from ganlib import internals
 from ganlib import models, terms
 
 shape, t = (8, 8, 1), models.translation

@@ -110,6 +110,20 @@ def test_the_game_and_the_data_know_nothing_of_each_other():
             assert not reached(graph, name) & of_the_game, name
 
 
+def test_the_algorithm_is_short():
+    """What a person reads who wants to know how a GAN is trained here."""
+    first = (
+        "ganlib.game",
+        "ganlib.gan",
+        "ganlib.backend",
+        "ganlib.models.mlp",
+        "ganlib.models.dcgan",
+    )
+    read = [name for name in SOURCES if name in first or name.startswith("ganlib.game.")]
+    assert len(read) > 10
+    assert sum(len(SOURCES[name].splitlines()) for name in read) < 2200
+
+
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_files_and_functions_are_short(name):
     assert len(SOURCES[name].splitlines()) <= LONGEST_FILE

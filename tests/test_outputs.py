@@ -192,7 +192,7 @@ def test_a_folder_that_takes_nothing_is_refused_before_the_training(tmp_path, mo
         outputs.ready(file)
     with pytest.raises(ValueError, match=r"file.below \(Not a directory\): set output_dir"):
         outputs.ready(file / "below")
-    with pytest.raises(ValueError, match="the home of ~nosuch.x: set output_dir"):
+    with pytest.raises(ValueError, match="no home folder for ~nosuch.x: set output_dir"):
         outputs.ready("~nosuch/x")
 
     def read_only(*_, **__):  # a test that runs as root may write anywhere

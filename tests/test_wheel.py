@@ -46,6 +46,15 @@ for use in (lambda: ganlib.GAN, lambda: ganlib.data, ganlib.repeatable):
         print(error)
 """
 
+RUN_WITHOUT_BACKEND = """
+import sys
+
+sys.modules.update(dict.fromkeys(("tensorflow", "jax", "torch")))
+from ganlib.run import main
+
+print(main([sys.argv[1], "--output", sys.argv[2]]))
+"""
+
 TRAINING = """
 import ganlib
 
@@ -132,6 +141,22 @@ def test_without_a_backend_it_says_what_to_install(installed):
         f"Keras would run on {name}, which is not installed: pip install {name}"
     )
     assert "-p NAME VALUE" in run(installed, "-m", "ganlib.run", "--help")
+
+
+@pytest.mark.parametrize("chapter", ["dynamics", "dcgan"])
+def test_a_run_without_a_backend_says_what_to_install(installed, tmp_path, chapter):
+    """Whether the chapter reads data before it begins or not; it leaves nothing behind."""
+    notebook = ROOT / "book" / f"{chapter}.ipynb"
+    command = "import sys; sys.stderr = sys.stdout" + RUN_WITHOUT_BACKEND
+    printed = run(installed, "-c", command, str(notebook), str(tmp_path / "out"))
+    assert "is not installed: pip install" in printed and "Traceback" not in printed
+    assert printed.endswith("\n2\n") and "[run]" not in printed
+
+
+def test_what_a_run_needs_comes_with_it():
+    """papermill brings the client, but no kernel."""
+    needed = {Requirement(line).name for line in PROJECT["optional-dependencies"]["run"]}
+    assert needed >= {"papermill", "ipykernel"}
 
 
 def test_a_backend_that_cannot_train():

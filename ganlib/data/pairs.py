@@ -123,7 +123,7 @@ class Pairs:
 
         Raises:
             ValueError: a batch holds less than one image, or more than there are; or the sides are
-                to be joined, and have not the same channels.
+                to be joined, and differ in their channels.
         """
         if not 1 <= batch_size <= len(self):
             raise ValueError(

@@ -380,8 +380,8 @@ def _of_loss(penalty):
     penalty = get(penalty)
     if hasattr(penalty, "after_update") or hasattr(penalty, "counts"):
         raise ValueError(
-            f"{type(penalty).__name__} acts by itself or counts rounds already, and cannot be made "
-            "to wait or weighted: give it to compile as it is."
+            f"{type(penalty).__name__} acts by itself or counts rounds already, and takes no delay "
+            "and no schedule: give it to compile as it is."
         )
     return penalty, getattr(penalty, "of_gradient", True)
 

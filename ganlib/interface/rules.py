@@ -55,11 +55,11 @@ class Ruled(keras.Model):
                 the unchanged image, which is the same length where a change keeps lengths.)
             generator_terms, discriminator_terms: dicts from a name to a function of (fake, real,
                 condition) to a scalar, which is added to that player's loss and logged as
-                `generator_NAME` or `discriminator_NAME`; see `ganlib.game.terms`. As with
+                `generator_NAME` or `discriminator_NAME`; see `ganlib.terms`. As with
                 penalties, only what is registered with Keras can be loaded from a saved GAN; a
                 `Checkpoint` takes any function.
             pool: how many earlier fakes are kept, of which the discriminator is shown one in the
-                place of every second; 0 for none, 50 is CycleGAN's. See `ganlib.game.pool`.
+                place of every second; 0 for none, 50 is CycleGAN's.
             kwargs: Keras's own: jit_compile, run_eagerly, steps_per_execution.
 
         Raises:

@@ -138,7 +138,7 @@ def checked(given: ArrayLike, dim: int) -> np.ndarray:
 def _latents_taken(gan) -> int:
     if gan.latent_dim is None:
         raise ValueError(
-            "The generator takes a condition and no latents: sample(labels=conditions) is all."
+            "The generator takes a condition and no latents: call sample(labels=conditions)."
         )
     return gan.latent_dim
 

@@ -37,7 +37,9 @@ def prdc(real_features: ArrayLike, fake_features: ArrayLike, k: int = 5) -> dict
             above k.
     """
     if k < 1:
-        raise ValueError(f"k is {k}: a ball reaches to a neighbour, the first or a later one.")
+        raise ValueError(
+            f"k is {k}: a ball reaches to the k-th nearest neighbour, so k is at least 1."
+        )
     real, fake = pair(real_features, fake_features, least=k + 1)
     real_radii, fake_radii = _squared_radii(real, k), _squared_radii(fake, k)
     centre = real.mean(axis=0, dtype=np.float64)

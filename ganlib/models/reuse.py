@@ -12,7 +12,7 @@ def start_from(model: keras.Model, other: keras.Model) -> keras.Model:
     well; `other` stays as it is.
 
     Raises:
-        ValueError: the two have not the same weights; the first that differ.
+        ValueError: their weights differ in shape; the message names the first that do.
     """
     shapes = [[tuple(v.shape) for v in one.weights] for one in (model, other)]
     if len(shapes[0]) != len(shapes[1]):

@@ -146,7 +146,9 @@ def read_json(file: Path) -> dict[str, Any]:
 def _folder(output_dir) -> Path:
     folder = Path(os.path.expanduser(output_dir))
     if str(folder).startswith("~"):
-        raise ValueError(f"Nobody here has the home of {folder}: set output_dir to another.")
+        raise ValueError(
+            f"This machine has no home folder for {folder}: set output_dir to another."
+        )
     return folder.absolute()
 
 

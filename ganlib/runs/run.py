@@ -32,7 +32,7 @@ from ganlib.runs.parameters import (
     parameters_of,
     read_values,
 )
-from ganlib.start import quietly
+from ganlib.start import quietly, to_install
 
 # --- Folders ------------------------------------------------------------------------------------
 
@@ -383,13 +383,16 @@ def main(argv: list[str] | None = None) -> int:
             stack.enter_context(reserved(args.output))
             folder, target = choose_folders(args.notebook, name, args.output)
         except ModuleNotFoundError as error:
-            print(f"{error}: install what a run needs with ganlib[run].", file=sys.stderr)
+            print(to_install(error), file=sys.stderr)
             return 2
         except (OSError, ValueError) as error:
             print(error, file=sys.stderr)
             return 2
         try:
             return run(args.notebook, args.file, parameters, given, folder, target)
+        except ModuleNotFoundError as error:
+            print(to_install(error), file=sys.stderr)
+            return 2
         except OSError as error:
             place = shown(folder)
             print(f"No record could be written to {place} ({error.strerror}).", file=sys.stderr)

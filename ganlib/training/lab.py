@@ -126,7 +126,7 @@ class Lab:
                 if kept[1].size:
                     self.samples.setdefault(variant, kept[1])
                 continue
-            if file:  # a folder that takes nothing is known before the training, not after it
+            if file:  # a folder that takes no files is refused before the training, not after it
                 file.parent.mkdir(parents=True, exist_ok=True)
                 try_writing(file.parent)
             self.table += rows

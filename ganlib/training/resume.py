@@ -26,15 +26,15 @@ class Checkpoint(keras.callbacks.Callback):
     """Save a training as it goes, and go on from there when the same script is run again.
 
     A run that was stopped anywhere and goes on ends with the weights, bit for bit, and with the
-    history of one that never stopped; on several replicas, where means over them are saved, but for
-    rounding. Saved are both networks, both optimizers, the average,
-    statistics, seeds, the history and the place in the data. Data of `ganlib` go to that place at
-    once; any other data are read again up to there, so their order must be the same every time.
-    Other callbacks begin anew.
+    history of one that never stopped. (On several replicas, whose means are saved, it does so up to
+    rounding.) Saved are both networks, both optimizers, the average, statistics, seeds, the history
+    and the place in the data. Data of `ganlib` go to that place at once; any other data are read
+    again up to there, so their order must be the same every time. Other callbacks begin anew.
 
     Ctrl-C and SIGTERM end the training after the current step, once it is saved; a second one ends
     it at once. A checkpoint that cannot be used is renamed `.refused` where an earlier one can. A
-    folder is for one `fit`. A learning rate that was changed in the script holds.
+    folder is for one `fit`. A learning rate that was
+    changed in the script is kept.
 
     Args:
         folder: for the checkpoints, `epoch-E-step-S.npz`: after E whole epochs and S more steps.

@@ -82,6 +82,9 @@ def parameters(case, dataset, output_dir) -> dict:
         given |= {"targets": str(dataset), "paired": kind in FOLDERS and budget == "few-steps"}
     if chapter == "translation" and kind in FOLDERS:
         given |= {"sources": str(dataset), "targets": str(dataset)}
+    if chapter == "stylegan" and kind != "no-classes":  # to be trained on for longer, as well
+        longer = "R3GAN" if budget == "few-steps" else "DCGAN"
+        given |= {"photographs": str(dataset), "longer": longer, "longer_steps": 2}
     if chapter == "transfer":  # from a data set to itself
         given |= {"target": str(dataset), "image_size": "" if kind in FOLDERS else "16"}
     if kind in SIZES:
