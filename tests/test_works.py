@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL import ImageSequence as Sequence
 from sources import ROOT
 
-from ganlib import works
+from ganlib import pretrained, works
 
 ABOUT = {"title": "Rings & Co <1>", "seed": "7", "source": "a test, with ümlauts"}
 
@@ -220,3 +220,28 @@ def test_the_film_on_the_page_says_what_it_is_and_its_poster_is_its_first_frame(
     assert 'width=\\"336\\" height=\\"168\\"' in page
     sheet = (ROOT / "book" / "_static" / "book.css").read_text(encoding="utf-8")
     assert "prefers-reduced-motion: reduce" in sheet and ".art-film .poster" in sheet
+
+
+RUN = ROOT / "book" / "results" / "art-glyphs"
+
+
+def test_the_finished_works_of_the_run_say_what_they_are():
+    about = works.read_about(RUN / "numerals.svg")
+    assert works.read_about(RUN / "numerals.ttf") == about
+    assert (about["title"], about["seed"]) == ("Numerals 0", "0")
+    assert about["source"] == "a creative adversarial network on glyphs, 4000 updates"
+    poster = (RUN / "orbit.pdf").read_bytes()
+    assert b"the generator of the run evaluation-glyphs" in poster and b"seed: 0" in poster
+    assert b"/Subtype /Image" not in poster
+
+
+@pytest.mark.slow
+def test_the_font_of_the_run_is_what_its_generator_draws():
+    trained = pretrained.load("art-glyphs")
+    images = trained.sample(
+        latents=trained.latents(1, seed=0).repeat(10, axis=0),
+        labels=np.arange(10) * trained.classes // 10,
+    )
+    for character, image in zip("0123456789", images, strict=True):
+        ink, _ = rendered(RUN / "numerals.ttf", character)
+        assert ink.sum() == pytest.approx(9 * area(works.outline(image)), rel=0.05)
