@@ -1,20 +1,26 @@
-"""How soon is it good? The book's DCGAN beside four that readers start from, on MNIST.
+"""How soon is it good? The book's DCGAN beside five that readers start from, on MNIST or others.
 
     python benchmarks/time_to_quality.py [--recipes all] [--seeds 3] [--rounds 20000]
-        [--pace] [--dataset mnist] [--output FILE]
+        [--pace] [--dataset mnist] [--judge small] [--output FILE]
 
 The recipes are those of `peers.py`; `--recipes` takes some of them, as "Keras-GAN,this book". Two
 things are measured apart, since a busy machine changes the second and not the first:
 
 - quality against rounds, on any machine and with several seeds. Each recipe trains to its own end,
   or for so many rounds, and is scored after 25 rounds, 35, 50 and so on, each time 1.4 times as
-  many: the Frechet distance of 5,000 samples to 5,000 images that nobody trained on, in the
-  features of one small classifier. It compares the rows of one table and nothing else. The
-  classifier is kept, so that the next process finds it: `--seeds 0` only trains it.
+  many: the Frechet distance of 5,000 samples to images that nobody trained on, a twelfth of all (of
+  MNIST 5,000), in the features of one small classifier, or of the judge that a run of the book has
+  left, `--judge`. It compares the rows of one table and nothing else. The classifier is kept, so
+  that the next process finds it: `--seeds 0` only trains it.
 - the pace (`--pace`): the seconds of the first round, which also compiles, and then of a round, the
   median of seven blocks of three seconds, all recipes in turns. It is meant for two CPU cores.
 
 `report` multiplies them, from the files of both.
+
+To take part, add a recipe to `peers.RECIPES`: a function of a seed and a shape to a compiled
+`ganlib.GAN`, the batch, and the rounds after which its authors end. It may use whatever the machine
+has; its time counts from the first round, compilation included, and no image that
+was set apart may train anything.
 """
 
 import json
@@ -53,7 +59,8 @@ class Feed:
 
 def restart(gan, name, seed):
     """Put a GAN of the recipe `name` at the start of another training: compiled steps are kept."""
-    checkpoint.assign(gan, checkpoint.state(peers.build(name, seed)))
+    shape = gan.generator.output_shape[1:]
+    checkpoint.assign(gan, checkpoint.state(peers.build(name, seed, shape)))
 
 
 def training(gan, feed, rounds, score):
@@ -67,10 +74,13 @@ def training(gan, feed, rounds, score):
         yield done, score(ganlib.data.to_uint8(np.concatenate(images)))
 
 
-def quality(names, seeds, limit, dataset):
+def quality(names, seeds, limit, dataset, judge="small"):
     """Yield a row for each score; all recipes of one seed before the next seed."""
     data, held_out = ganlib.data.load(dataset).split(5000 / 60_000)
-    judge = ganlib.metrics.Classifier(data, epochs=2)
+    if judge == "small":
+        judge = ganlib.metrics.Classifier(data, epochs=2)
+    else:
+        judge = ganlib.pretrained.judge(judge)
     real = judge.features(held_out.images)
 
     def score(images):
@@ -83,7 +93,7 @@ def quality(names, seeds, limit, dataset):
             if name in gans:
                 restart(gans[name], name, seed)
             else:
-                gans[name] = peers.build(name, seed)
+                gans[name] = peers.build(name, seed, data.image_shape)
             rounds = due(min(limit, recipe.rounds))
             for done, apart in training(gans[name], Feed(data, recipe.batch), rounds, score):
                 spent = time.perf_counter() - start
@@ -98,7 +108,8 @@ def paces(names, dataset):
     data, took, runs = ganlib.data.load(dataset), {}, {}
     for name in names:
         start = time.perf_counter()
-        gan, feed = peers.build(name, 0), Feed(data, peers.RECIPES[name].batch)
+        gan = peers.build(name, 0, data.image_shape)
+        feed = Feed(data, peers.RECIPES[name].batch)
         feed.train(gan, 1)
         first, start = time.perf_counter() - start, time.perf_counter()
         feed.train(gan, 2)
@@ -157,10 +168,10 @@ def report(quality_files, pace_file):
         print(f"{name:<22}{len(seeds):6}{end:8.1f}{columns[0]:14.1f}{columns[1]:14.1f}")
 
 
-def measure(*, recipes="all", seeds=3, rounds=20_000, pace=False, dataset="mnist"):
+def measure(*, recipes="all", seeds=3, rounds=20_000, pace=False, dataset="mnist", judge="small"):
     """The rows of one of the two measurements, as they are found."""
     names = list(peers.RECIPES) if recipes == "all" else recipes.split(",")
-    return paces(names, dataset) if pace else quality(names, seeds, rounds, dataset)
+    return paces(names, dataset) if pace else quality(names, seeds, rounds, dataset, judge)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ SHARED = {  # parameters of every chapter that trains on images
 # Parameters on which no claim depends: it was tested with several seeds, and stopping is noticed.
 # The others say how much more to train, or what else to score.
 FREE = {"seed", "max_seconds", "output_dir", "samples", "every_row", "all_images"}
-FREE |= {"table_seeds", "ablation_seeds", "ladder_seeds", "only", "trainings"}
+FREE |= {"table_seeds", "ablation_seeds", "ladder_seeds", "only", "trainings", "label_trainings"}
 MACHINE_PATH = re.compile(r"/(?:home|root|Users|tmp|work|content|mnt|opt)/|[A-Z]:\\\\")
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)

@@ -86,10 +86,26 @@ def wasserstein_by_tape(tf, gan, real, z):
     apply(tape, loss, gan.generator, gan.generator_optimizer)
 
 
+def pytorch_gan_by_tape(tf, gan, real, z):
+    entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+    with tf.GradientTape() as tape:
+        fake = gan.generator(z, training=True)
+        logits = gan.discriminator(fake, training=True)
+        loss = entropy(tf.ones_like(logits), logits)
+    apply(tape, loss, gan.generator, gan.generator_optimizer)
+    with tf.GradientTape() as tape:
+        real_logits = gan.discriminator(real, training=True)
+        fake_logits = gan.discriminator(fake, training=True)
+        loss = entropy(tf.ones_like(real_logits), real_logits)
+        loss = (loss + entropy(tf.zeros_like(fake_logits), fake_logits)) / 2
+    apply(tape, loss, gan.discriminator, gan.discriminator_optimizer)
+
+
 BY_TAPE = [
     ("TensorFlow tutorial", tutorial_by_tape),
     pytest.param("Keras-GAN", keras_gan_by_tape, marks=pytest.mark.slow),
     pytest.param("keras.io WGAN-GP", wasserstein_by_tape, marks=pytest.mark.slow),
+    pytest.param("PyTorch-GAN", pytorch_gan_by_tape, marks=pytest.mark.slow),
 ]
 
 
@@ -112,7 +128,7 @@ def test_three_rounds_are_those_of_its_authors(peers, in_double, name, by_tape):
     ours, theirs = peers.build(name, 3), peers.build(name, 3)  # dropout has the same seeds as well
     numbers, start = np.random.default_rng(0), ours.get_weights()
     for _ in range(3):
-        real = ops.convert_to_tensor(numbers.uniform(-1, 1, (2, *peers.SHAPE)))
+        real = ops.convert_to_tensor(numbers.uniform(-1, 1, (2, *peers.MNIST)))
         z = ops.convert_to_tensor(numbers.normal(size=(2, ours.latent_dim)))
         ours.round([real], [z])
         by_tape(tf, theirs, real, z)
@@ -130,6 +146,7 @@ PUBLISHED = {
     "TensorFlow tutorial": (2_330_944, 212_865, (1e-4, 0.9, 0.999), 256, 50 * 234),
     "Keras-GAN": (856_193, 393_729, (2e-4, 0.5, 0.999), 32, 4000),
     "keras.io WGAN-GP": (910_660, 4_305_409, (2e-4, 0.5, 0.9), 512, 20 * 117),
+    "PyTorch-GAN": (1_050_625, 98_561, (2e-4, 0.5, 0.999), 64, 50 * 234),
 }
 
 
@@ -142,6 +159,27 @@ def test_sizes_rates_and_ends_are_those_of_its_authors(peers, name):
         assert (float(own.learning_rate), own.beta_1, own.beta_2) == pytest.approx(adam)
     assert (recipe.batch, recipe.rounds) == (batch, rounds)
     assert gan.ema_generator is None
+
+
+@pytest.mark.slow
+def test_every_recipe_makes_images_in_colour_and_of_another_size(peers):
+    for name in peers.RECIPES:
+        gan = peers.build(name, 0, (32, 32, 3))
+        assert gan.sample(2).shape == (2, 32, 32, 3)
+        assert gan.discriminator.output_shape == (None, 1)
+
+
+def test_pytorchs_strided_convolution(peers):
+    """Of an even side it takes the zeros before the image, and none behind it."""
+    torch = pytest.importorskip("torch", reason="needs torch, which the reference is written in")
+    model = peers.pytorch_gan_discriminator((32, 32, 1))
+    conv = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+    image = np.random.default_rng(0).normal(size=(2, 32, 32, 1)).astype("float32")
+    ours = keras.Model(model.inputs, conv.output).predict_on_batch(image)
+    kernel = torch.tensor(np.asarray(ops.convert_to_numpy(conv.kernel)).transpose(3, 2, 0, 1))
+    given = torch.tensor(image.transpose(0, 3, 1, 2))
+    theirs = torch.nn.functional.conv2d(given, kernel, stride=2, padding=1).numpy()
+    np.testing.assert_allclose(ours, theirs.transpose(0, 2, 3, 1), atol=1e-5)
 
 
 @pytest.fixture
@@ -157,9 +195,9 @@ def test_scores_are_taken_at_a_geometric_series_of_rounds(race):
     assert race.due(100)[-2:] == [71, 100]
 
 
-def tiny(seed):
+def tiny(seed, shape):
     """As the recipe of the book, but small."""
-    peers, shape = importlib.import_module("peers"), (28, 28, 1)
+    peers = importlib.import_module("peers")
     models = ganlib.models.dcgan
     networks = models.generator(shape, 4, 4), models.discriminator(shape, 4)
     return peers.compiled(ganlib.GAN(*networks, seed), 1e-3, ema=0.9, beta_1=0.5)
@@ -250,7 +288,7 @@ def test_what_scores_is_not_what_trains(peers, race, monkeypatch):
     )
     monkeypatch.setattr(race, "Feed", lambda data, batch: data)
     monkeypatch.setattr(race, "training", training)
-    monkeypatch.setattr(peers, "build", lambda name, seed: None)
+    monkeypatch.setattr(peers, "build", lambda name, seed, shape: None)
     (row,) = race.quality(["this book"], 1, 40, "numbers")
     assert row["rounds"] == 40 and len(seen["real"]) == 20
     assert seen["real"].isdisjoint(seen["gan"]) and len(seen["gan"]) == 220
