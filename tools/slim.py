@@ -94,7 +94,7 @@ def without_figures(notebook):
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-LARGE = 200_000  # bytes of a picture
+LARGE = 60_000  # bytes of a picture
 
 
 def lighter(site, pages):
