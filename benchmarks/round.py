@@ -22,7 +22,7 @@ import keras
 import machine
 import numpy as np
 import tensorflow as tf
-from peers import tutorial_discriminator, tutorial_generator
+from peers import MNIST, tutorial_discriminator, tutorial_generator
 
 import ganlib
 
@@ -33,7 +33,7 @@ def book_models():
 
 
 def tutorial_models():
-    return tutorial_generator(), tutorial_discriminator()
+    return tutorial_generator(MNIST), tutorial_discriminator(MNIST)
 
 
 def adam():

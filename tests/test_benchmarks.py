@@ -40,6 +40,12 @@ def test_round_compares_with_every_peer(monkeypatch, capsys):
         assert row["range"][0] <= row["ratio"] <= row["range"][1] and row["fit_ms"] > 0
 
 
+@pytest.mark.parametrize("name", ["book_models", "tutorial_models"])
+def test_round_builds_its_networks(name):
+    generator, discriminator = getattr(importlib.import_module("round"), name)()
+    assert generator.output_shape == discriminator.input_shape == (None, 28, 28, 1)
+
+
 def test_the_operations_of_a_network_are_counted():
     cost = importlib.import_module("cost")
     network = keras.Sequential(
