@@ -90,8 +90,9 @@ def test_the_kinds_of_a_draw_share_their_light(draw):
         return np.corrcoef(part.mean(axis=(2, 3, 4)))[np.triu_indices(10, 1)]
 
     whole, middle = correlations(images), correlations(images[:, :, 10:22, 10:22])
-    assert whole.min() > 0.3 and 0.7 < np.median(whole) < 0.9
-    assert middle.min() < 0.3 and 0.45 < np.median(middle) < 0.7
+    # Five seeds: .31 to .52 and .74 to .82; -.03 to .20 and .50 to .57.
+    assert whole.min() > 0.25 and 0.7 < np.median(whole) < 0.9
+    assert middle.min() < 0.25 and 0.4 < np.median(middle) < 0.65
 
 
 @pytest.mark.slow
@@ -108,9 +109,11 @@ def test_two_directions_have_a_name(draw):
         low, high = images[:, :, 22:], images[:, :, :10]
         return low.mean(axis=(2, 3, 4)) - high.mean(axis=(2, 3, 4))
 
+    # Five seeds: .97 to 1, .92 to .99, .22 to .33; the other way round .32 to .45.
     assert np.mean(behind(more[0]) > behind(less[0])) > 0.9
     assert np.mean(below(more[1]) > below(less[1])) > 0.9
-    assert np.mean(below(more[0]) > below(less[0])) < 0.9  # which is not the same
+    assert np.mean(below(more[0]) > below(less[0])) < 0.5  # which is not the same
+    assert np.mean(behind(more[1]) > behind(less[1])) < 0.7
 
 
 @pytest.mark.slow
