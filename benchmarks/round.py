@@ -3,9 +3,9 @@ PyTorch.
 
     python benchmarks/round.py [--rounds 30] [--repeats 7] [--output FILE]
 
-Every pair runs the same model on the same batches, in turn (A B A B ...), in one process, both built
-anew for every block; the figure to read is the median of the ratios, since a shared machine drifts.
-Two models: the book's DCGAN at batch 64, and the TensorFlow tutorial's at 256.
+Every pair runs the same model on the same batches, in turn (A B A B ...), in one process, both
+built anew for every block; the figure to read is the median of the ratios, since a shared machine
+drifts. Two models: the book's DCGAN at batch 64, and the TensorFlow tutorial's at 256.
 
 - by hand: the same round (alternating updates that share the generator's forward pass, Adam, batch
   norm) in a tf.function, without Keras's fit, metrics or checks. The goal is 1.00, at most 1.05.
