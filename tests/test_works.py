@@ -222,6 +222,24 @@ def test_the_film_on_the_page_says_what_it_is_and_its_poster_is_its_first_frame(
     assert "prefers-reduced-motion: reduce" in sheet and ".art-film .poster" in sheet
 
 
+@pytest.mark.parametrize(
+    ("film", "run"),
+    [
+        ("film.gif", "evaluation-glyphs"),
+        ("growth.gif", "art-glyphs"),
+        ("parted.webm", "stylegan-glyphs"),
+    ],
+)
+def test_beside_each_film_stands_what_its_file_says(film, run):
+    about = works.read_about(ROOT / "book" / "_static" / "art" / film)
+    record = json.loads((ROOT / "book" / "results" / run / "run.json").read_text(encoding="utf-8"))
+    assert about["revision"] == record["git"]["revision"][:7]
+    said = [about["title"], f"seed {about['seed']}", "open edition", about["source"]]
+    said += [f"revision {about['revision']}", about["licence"]]
+    page = (ROOT / "book" / "art.ipynb").read_text(encoding="utf-8")
+    assert page.count(f'<p class=\\"art-print\\">{" · ".join(said)}</p>') == 1
+
+
 RUN = ROOT / "book" / "results" / "art-glyphs"
 
 
