@@ -253,6 +253,19 @@ def test_the_finished_works_of_the_run_say_what_they_are():
     assert b"/Subtype /Image" not in poster
 
 
+def test_the_sheet_and_the_font_of_letters_say_what_they_are():
+    folder = ROOT / "book" / "results" / "art-letters"
+    about = works.read_about(folder / "letters.svg")
+    assert works.read_about(folder / "letters.ttf") == about
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert about["revision"] == record["git"]["revision"][:7]
+    assert about["source"] == "the generator of the run art-letters"
+    assert (folder / "letters.svg").read_text(encoding="utf-8").count("<path ") == 104 + 1
+    for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        ink, _ = rendered(folder / "letters.ttf", letter)
+        assert ink.sum() > 0
+
+
 @pytest.mark.slow
 def test_the_font_of_the_run_is_what_its_generator_draws():
     trained = pretrained.load("art-glyphs")
