@@ -82,7 +82,7 @@ class GAN(Ruled, Fitted, Sampled, Saved):
         discriminator_helper: keras.Model | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.generator, self.discriminator = networks.pair(generator, discriminator)
+        self.generator, self.discriminator = networks.matched(generator, discriminator)
         self.generator_helper = networks.helper(generator_helper, "generator_helper")
         self.discriminator_helper = networks.helper(discriminator_helper, "discriminator_helper")
         self.ema_generator, self.boundary, self.seed, self.means = None, None, seed, {}

@@ -20,9 +20,9 @@ const questions = {
   layout: ({ text }) => ganalphabet.layout(text),
 
   /** An SVG of an image, as the page saves it. */
-  svg({ images, side, text, about, small }) {
+  svg({ images, side, text, about, lines }) {
     const outlines = images.map((image) => ganalphabet.outline(image, side));
-    return ganalphabet.svg(outlines, ganalphabet.layout(text), ["#1b1b1f", "#f4efe4"], about, small);
+    return ganalphabet.svg(outlines, ganalphabet.layout(text), ["#1b1b1f", "#f4efe4"], about, lines);
   },
 };
 const answer = async ({ question, ...rest }) => questions[question](rest);

@@ -198,13 +198,17 @@ def test_a_ring_and_a_hole_and_corners_that_touch(ask):
 def test_the_svg_says_what_it_is(ask, tmp_path):
     images = [x.ravel().tolist() for x in kept()["creative"][:3]]
     about = {"title": 'a "title" & <more>', "seed": "3"}
-    text = ask("svg", images=images, side=SIDE, text="012", about=about, small="seed 3 & more")
+    text = ask(
+        "svg", images=images, side=SIDE, text="012", about=about, lines=["seed 3 & more", "whose"]
+    )
     (tmp_path / "x.svg").write_text(text, encoding="utf-8")
     assert works.read_about(tmp_path / "x.svg") == about
     root = ElementTree.fromstring(text)
     space = "{http://www.w3.org/2000/svg}"
     assert len(root.findall(f"{space}path")) == 3
-    assert root.find(f"{space}text").text == "seed 3 & more"
+    lines = root.findall(f"{space}text")
+    assert [line.text for line in lines] == ["seed 3 & more", "whose"]
+    assert 24 < float(lines[0].get("y")) < float(lines[1].get("y"))
     assert root.find(f"{space}title").text == about["title"]
     width, height = map(float, root.get("viewBox").split()[2:])
     for path in root.findall(f"{space}path"):
@@ -383,7 +387,13 @@ def test_the_svg_is_left(open_alphabet, tmp_path):
         about.items()
     )
     assert about["digital source type"] == "trainedAlgorithmicMedia"
-    assert (tmp_path / "x.svg").read_text("utf-8").count("<path ") == 4
+    drawing = (tmp_path / "x.svg").read_text("utf-8")
+    assert drawing.count("<path ") == 4
+    run = json.loads((RUN / "run.json").read_text(encoding="utf-8"))
+    revision = run["git"]["revision"]
+    assert about["revision"] == revision and about["licence"] == "CC BY 4.0"
+    assert f">network art-glyphs, revision {revision[:7]}, CC BY 4.0</text>" in drawing
+    assert ">seed 4, creative GAN, place 0.25, " in drawing
     assert "The SVG is saved." in status(page)
 
 

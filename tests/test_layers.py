@@ -14,8 +14,8 @@ from ganlib.models.layers import (
     Projection,
     SelfAttention,
     SpectralNormalization,
-    matrix,
     standing_statistics,
+    weight_matrix,
 )
 
 RNG = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def test_kernel_is_divided_by_its_largest_singular_value(name):
     layer, x, as_matrix = wrapped(name)
     kernel = layer.get_weights()[0]
     expected = as_matrix(kernel)
-    np.testing.assert_array_equal(array(matrix(layer)), expected)
+    np.testing.assert_array_equal(array(weight_matrix(layer)), expected)
     largest = np.linalg.svd(expected, compute_uv=False)[0]
     spectral = SpectralNormalization(layer)
     for _ in range(200):

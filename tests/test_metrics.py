@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ganlib import data, metrics
-from ganlib.metrics import Classifier, Inception, frechet_distance, networks, score
+from ganlib.metrics import Classifier, Inception, classifiers, frechet_distance, score
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_a_trained_classifier_is_found_again_bit_for_bit(digits, folder, monkeyp
     first = Classifier(digits, epochs=1).features(digits.images)
     (file,) = folder.iterdir()
     trained = []
-    monkeypatch.setattr(networks, "train_small", lambda *arguments: trained.append(arguments))
+    monkeypatch.setattr(classifiers, "train_small", lambda *arguments: trained.append(arguments))
     again = Classifier(digits, epochs=1)
     np.testing.assert_array_equal(again.features(digits.images), first)
     assert not trained
@@ -85,7 +85,7 @@ def test_a_damaged_cache_is_trained_again_without_fuss(
     digits, folder, damage, recwarn, monkeypatch
 ):
     trained = []
-    monkeypatch.setattr(networks, "train_small", lambda *arguments: trained.append(arguments))
+    monkeypatch.setattr(classifiers, "train_small", lambda *arguments: trained.append(arguments))
     first = Classifier(digits).features(digits.images)
     (file,) = folder.iterdir()
     content = file.read_bytes()
@@ -140,10 +140,10 @@ def test_a_residual_classifier_that_was_stopped_ends_as_one_that_was_not(folder,
             raise ValueError
         return read(pixels)
 
-    monkeypatch.setattr(networks.data, "scale", stopped)
+    monkeypatch.setattr(classifiers.data, "scale", stopped)
     with contextlib.suppress(Exception):  # each backend has another one for what a reader raises
         Classifier(images, epochs=3, photographs=True)
-    monkeypatch.setattr(networks.data, "scale", read)
+    monkeypatch.setattr(classifiers.data, "scale", read)
     (unfinished,) = folder.iterdir()
     damaged = unfinished.read_bytes()[:100]
     again = Classifier(images, epochs=3, photographs=True).features(judged)
@@ -158,7 +158,7 @@ def test_a_residual_classifier_that_was_stopped_ends_as_one_that_was_not(folder,
 
 def test_images_are_moved_and_mirrored():
     image = np.arange(7 * 9, dtype="float32").reshape(1, 7, 9, 1)
-    moved = networks.shaken(image.repeat(4000, 0), np.random.default_rng(0))
+    moved = classifiers.shaken(image.repeat(4000, 0), np.random.default_rng(0))
     wide = np.pad(image[0], ((4, 4), (4, 4), (0, 0)), "reflect")
     views = {
         part.tobytes()
@@ -170,10 +170,10 @@ def test_images_are_moved_and_mirrored():
         )
     }
     assert {one.tobytes() for one in moved} == views
-    assert networks.shaken(image, np.random.default_rng(0), 0.75).shape == (1, 5, 7, 1)
+    assert classifiers.shaken(image, np.random.default_rng(0), 0.75).shape == (1, 5, 7, 1)
     np.testing.assert_array_equal(
-        networks.shaken(image, np.random.default_rng(1)),
-        networks.shaken(image, np.random.default_rng(1)),
+        classifiers.shaken(image, np.random.default_rng(1)),
+        classifiers.shaken(image, np.random.default_rng(1)),
     )
 
 

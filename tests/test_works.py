@@ -222,6 +222,24 @@ def test_the_film_on_the_page_says_what_it_is_and_its_poster_is_its_first_frame(
     assert "prefers-reduced-motion: reduce" in sheet and ".art-film .poster" in sheet
 
 
+@pytest.mark.parametrize(
+    ("film", "run"),
+    [
+        ("film.gif", "evaluation-glyphs"),
+        ("growth.gif", "art-glyphs"),
+        ("parted.webm", "stylegan-glyphs"),
+    ],
+)
+def test_beside_each_film_stands_what_its_file_says(film, run):
+    about = works.read_about(ROOT / "book" / "_static" / "art" / film)
+    record = json.loads((ROOT / "book" / "results" / run / "run.json").read_text(encoding="utf-8"))
+    assert about["revision"] == record["git"]["revision"][:7]
+    said = [about["title"], f"seed {about['seed']}", "open edition", about["source"]]
+    said += [f"revision {about['revision']}", about["licence"]]
+    page = (ROOT / "book" / "art.ipynb").read_text(encoding="utf-8")
+    assert page.count(f'<p class=\\"art-print\\">{" · ".join(said)}</p>') == 1
+
+
 RUN = ROOT / "book" / "results" / "art-glyphs"
 
 
@@ -233,6 +251,19 @@ def test_the_finished_works_of_the_run_say_what_they_are():
     poster = (RUN / "orbit.pdf").read_bytes()
     assert b"the generator of the run evaluation-glyphs" in poster and b"seed: 0" in poster
     assert b"/Subtype /Image" not in poster
+
+
+def test_the_sheet_and_the_font_of_letters_say_what_they_are():
+    folder = ROOT / "book" / "results" / "art-letters"
+    about = works.read_about(folder / "letters.svg")
+    assert works.read_about(folder / "letters.ttf") == about
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert about["revision"] == record["git"]["revision"][:7]
+    assert about["source"] == "the generator of the run art-letters"
+    assert (folder / "letters.svg").read_text(encoding="utf-8").count("<path ") == 104 + 1
+    for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        ink, _ = rendered(folder / "letters.ttf", letter)
+        assert ink.sum() > 0
 
 
 @pytest.mark.slow

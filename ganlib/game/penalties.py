@@ -170,7 +170,7 @@ class Orthogonal(Penalty):
     """Filters that are orthogonal, of any length (Brock et al. 2019, equation 3).
 
     `weight * sum ||W^T W - diag(W^T W)||_F^2` over the kernels of Dense and convolutional layers,
-    as `layers.matrix`, whose columns are the filters. It keeps a generator smooth enough for
+    as `layers.weight_matrix`, whose columns are the filters. It keeps a generator smooth enough for
     truncated latents. For `compile(generator_penalties=...)`.
     """
 
@@ -183,7 +183,7 @@ class Orthogonal(Penalty):
         total = 0.0
         for layer in sublayers(generator):
             if hasattr(layer, "kernel"):
-                w = layers.matrix(layer)
+                w = layers.weight_matrix(layer)
                 # ||W^T W|| = ||W W^T||: the smaller of the two, as W may be 20 x 24576.
                 short = w if w.shape[0] < w.shape[1] else ops.transpose(w)
                 gram = ops.matmul(short, ops.transpose(short))

@@ -63,7 +63,7 @@ def _around(model, role, shape):
     return keras.Model(inputs, outputs, name=role)
 
 
-def pair(generator: keras.Model, discriminator: keras.Model) -> tuple[keras.Model, keras.Model]:
+def matched(generator: keras.Model, discriminator: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Both, adopted; ValueError unless the discriminator takes what the generator makes."""
     generator = adopt(generator, "generator")
     if conditional(generator) and len(generator.inputs[0].shape) != 2:

@@ -90,7 +90,7 @@ class Sampled(keras.Model):
             _latents_taken(self)
         if self.latent_dim is not None:
             latents = self.latents(n, seed, truncation) if latents is None else latents
-            latents = checked(latents, self.latent_dim)
+            latents = valid_latents(latents, self.latent_dim)
             n = len(latents)
         _check_number(n)
         given = latents, condition_for(self, labels, n)
@@ -124,7 +124,7 @@ def latents(n: int, dim: int, seed: int = 0, truncation: float | None = None) ->
     return drawn
 
 
-def checked(given: ArrayLike, dim: int) -> np.ndarray:
+def valid_latents(given: ArrayLike, dim: int) -> np.ndarray:
     """Latents as float32 numpy, or a ValueError unless they are (n, dim) and some."""
     given = np.asarray(given, "float32")
     if given.ndim != 2 or given.shape[1] != dim or not len(given):

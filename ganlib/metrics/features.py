@@ -19,7 +19,7 @@ from keras import layers, ops
 from ganlib import data
 from ganlib.data import cache
 from ganlib.data.stored import downloading
-from ganlib.metrics import networks
+from ganlib.metrics import classifiers
 from ganlib.metrics.inputs import array
 
 
@@ -132,8 +132,8 @@ class Untrained(_Extractor):
 
     def __init__(self, image_shape: tuple[int, ...], seed: int = 0) -> None:
         self.name = f"untrained network of {'x'.join(map(str, image_shape))}, seed={seed}"
-        with networks.float32_channels_last():
-            inputs, features = networks.small(tuple(image_shape), seed)
+        with classifiers.float32_channels_last():
+            inputs, features = classifiers.small(tuple(image_shape), seed)
             self.model = keras.Model(inputs, [features])
         self.model.trainable = False  # PyTorch then keeps nothing for a gradient
 
@@ -151,7 +151,7 @@ class Classifier(Trained):
         epochs: passes over it.
         seed: of the weights, of the order and of what is done to photographs.
         photographs: a residual network, which learns from images that are moved a little and
-            mirrored (`networks.residual`). It is meant for tens of thousands of photographs and
+            mirrored (`classifiers.residual`). It is meant for tens of thousands of photographs and
             tens of epochs; by default the network is small, for what is as simple as digits.
 
     Attributes:
@@ -173,19 +173,19 @@ class Classifier(Trained):
     ) -> None:
         classes = _classes(dataset)
         key = f"classifier-{self._key(dataset, classes, epochs, seed, photographs)}"
-        with networks.float32_channels_last():
-            make = networks.residual if photographs else networks.small
+        with classifiers.float32_channels_last():
+            make = classifiers.residual if photographs else classifiers.small
             inputs, features = make(dataset.image_shape, seed)
-            last = layers.Dense(len(classes), kernel_initializer=networks.he(seed + 3))
+            last = layers.Dense(len(classes), kernel_initializer=classifiers.he(seed + 3))
             logits = last(features)
             model = keras.Model(inputs, [features, layers.Softmax()(logits)])
             weights, unfinished = cache.kept(key), f"{key}-unfinished"
             if weights is None:
                 trained = keras.Model(inputs, logits)
                 if photographs:
-                    networks.train_residual(trained, dataset, epochs, seed, unfinished)
+                    classifiers.train_residual(trained, dataset, epochs, seed, unfinished)
                 else:
-                    networks.train_small(trained, dataset, epochs, seed)
+                    classifiers.train_small(trained, dataset, epochs, seed)
                 cache.keep(key, model.get_weights())
             else:
                 model.set_weights(weights)
@@ -242,7 +242,7 @@ class Inception(_Classifying):
             "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/, "
             f"into {folder}; or use a Classifier, which needs no network."
         )
-        with downloading("InceptionV3's weights", instead), networks.float32_channels_last():
+        with downloading("InceptionV3's weights", instead), classifiers.float32_channels_last():
             network = keras.applications.InceptionV3()
         pooled = network.get_layer("avg_pool").output
         self.model = keras.Model(network.input, [pooled, network.output])

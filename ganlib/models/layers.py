@@ -25,7 +25,7 @@ from ganlib.types import Shape, Tensor
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
 
 
-def matrix(layer: layers.Layer) -> Tensor:
+def weight_matrix(layer: layers.Layer) -> Tensor:
     """The kernel of a Dense, Conv, ConvTranspose or Embedding layer as a matrix (inputs, outputs).
 
     A convolution's inputs are the numbers that one application of its kernel sees; a column of the
@@ -45,8 +45,8 @@ def _kernel(layer):
 class SpectralNormalization(layers.Wrapper):
     """A layer with `W / sigma(W)` in the place of its kernel `W` (Miyato et al. 2018, equation 8).
 
-    `sigma`, the largest singular value of `matrix(layer)`, is estimated by power iteration, one
-    step at each call in training, from where the last one ended (algorithm 1). In its gradient
+    `sigma`, the largest singular value of `weight_matrix(layer)`, is estimated by power iteration,
+    one step at each call in training, from where the last one ended (algorithm 1). In its gradient
     `u` and `v` are constants: `d sigma / dW = v u^T` (equation 10). In inference the kernel is
     divided too, and nothing changes.
 
@@ -78,7 +78,7 @@ class SpectralNormalization(layers.Wrapper):
                 f"Embedding layer; {type(self.layer).__name__} has none."
             )
         self.u = self.add_weight(
-            shape=(matrix(self.layer).shape[-1],),
+            shape=(weight_matrix(self.layer).shape[-1],),
             initializer="random_normal",
             trainable=False,
             name="u",
@@ -87,7 +87,7 @@ class SpectralNormalization(layers.Wrapper):
 
     def sigma(self, training: bool = False) -> Tensor:
         """The estimate of the largest singular value, a scalar; in training `u` takes its step."""
-        weights = matrix(self.layer)
+        weights = weight_matrix(self.layer)
         constant = ops.stop_gradient(weights)
         u = _unit(self.u)  # an average of unit vectors, in an averaged generator, is shorter
         v = _unit(ops.matmul(constant, u))

@@ -2,6 +2,7 @@
 "use strict";
 (function (alphabet) {
   const STILLS = 8; // of a round
+  const LICENCE = "CC BY 4.0";
   const PAPERS = {
     ink: ["#1b1b1f", "#f4efe4"],
     night: ["#f4efe4", "#14213d"],
@@ -67,7 +68,7 @@
     }
 
     /** Paint outlines on a canvas that is so many pixels wide. */
-    function paint(canvas, outlines, of, wide, small = "") {
+    function paint(canvas, outlines, of, wide, lines = []) {
       const { places, size: [width, height] } = alphabet.layout(of.text), [ink, paper] = colours();
       const scale = wide / width, high = Math.round(scale * height);
       if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
@@ -79,9 +80,10 @@
       outlines.forEach((rings, i) => {
         context.fill(new Path2D(alphabet.pathData(rings, ...places[i])), "evenodd");
       });
-      context.font = "2.6px serif";
+      const print = alphabet.footer(lines, [width, height]);
+      context.font = `${print.size}px serif`;
       context.textAlign = "center";
-      context.fillText(small, width / 2, height - 4);
+      print.at.forEach(([line, y]) => context.fillText(line, width / 2, y));
     }
 
     const wide = () => Math.round(Math.min(2, window.devicePixelRatio || 1) * (sheet.clientWidth || 560));
@@ -149,10 +151,18 @@
       find("status").textContent = `${first}Now: ${words(settings())}; ${like}.`;
     }
 
+    /** What stands below a work: how it was set, and whose it is. */
+    const smallPrint = (of, said = words(of)) => [
+      said,
+      `network ${networks.run.name}, revision ${networks.run.revision.slice(0, 7)}, ${LICENCE}`,
+    ];
+
     const about = (of) => ({
       title: `Numerals ${of.seed}`,
       ...Object.fromEntries(Object.entries(of).map(([key, it]) => [key, String(it)])),
       source: `the ${of.network} network of the run ${networks.run.name}`,
+      revision: networks.run.revision,
+      licence: LICENCE,
       chosen: "by hand, in a browser",
       "digital source type": "trainedAlgorithmicMedia",
     });
@@ -192,7 +202,7 @@
 
     function saveSvg() {
       const of = settings(), { outlines } = made(of);
-      const drawing = alphabet.svg(outlines, alphabet.layout(of.text), colours(), about(of), words(of));
+      const drawing = alphabet.svg(outlines, alphabet.layout(of.text), colours(), about(of), smallPrint(of));
       leave(new Blob([drawing], { type: "image/svg+xml" }), named(of, "svg"));
       say("The SVG is saved. ");
     }
@@ -202,7 +212,7 @@
     /** Record one round on a canvas of its own, at the pace of the film, the seed in small print. */
     function record() {
       const of = settings(), canvas = document.createElement("canvas"), seconds = value("speed");
-      const small = words(of).replace(/, place [\d.]+/, "");
+      const small = smallPrint(of, words(of).replace(/, place [\d.]+/, ""));
       const frame = (t) => {
         const then = { ...of, place: t % 1 };
         paint(canvas, made(then).outlines, then, 960, small);

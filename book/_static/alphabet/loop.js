@@ -32,7 +32,7 @@
   const unsure = (p) =>
     -p.reduce((sum, x) => sum + (x > 0 ? x * Math.log(x) : 0), 0) / Math.log(p.length);
 
-  const COLUMNS = 5, CELL = [21, 28], CUT = 3.5, MARGIN = 7, FOOT = 6;
+  const COLUMNS = 5, CELL = [21, 28], CUT = 3.5, MARGIN = 7, FOOT = 9, PRINT = 2.6;
 
   /** Where each character of a text is on its sheet, and how large that is, in pixels of an image. */
   function layout(text) {
@@ -46,11 +46,19 @@
     return { places, size };
   }
 
+  /** Where lines of small print are on a sheet, and how large, so that the longest fits. */
+  function footer(lines, [width, height]) {
+    const longest = Math.max(1, ...lines.map((line) => line.length));
+    const size = Math.min(PRINT, (2 * (width - 4)) / longest);
+    return { size, at: lines.map((text, i) => [text, height - 4 - 1.25 * PRINT * (lines.length - 1 - i)]) };
+  }
+
   const escaped = (text) =>
     text.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
   /** The sheet as an SVG that says what it is: in its metadata, and below in small print. */
-  function svg(outlines, { size: [width, height], places }, [ink, paper], about, small) {
+  function svg(outlines, { size: [width, height], places }, [ink, paper], about, lines) {
+    const { size, at } = footer(lines, [width, height]);
     const title = escaped(about.title), paths = outlines.map((rings, i) => {
       const data = alphabet.pathData(rings, ...places[i]);
       return `<path fill="${ink}" fill-rule="evenodd" d="${data}"/>`;
@@ -62,12 +70,15 @@
       `<metadata>${escaped(JSON.stringify(about))}</metadata>`,
       `<rect width="${width}" height="${height}" fill="${paper}"/>`,
       ...paths,
-      `<text x="${width / 2}" y="${height - 4}" font-family="serif" font-size="2.6" ` +
-        `text-anchor="middle" fill="${ink}">${escaped(small)}</text>`,
+      ...at.map(
+        ([text, y]) =>
+          `<text x="${width / 2}" y="${y}" font-family="serif" font-size="${size}" ` +
+          `text-anchor="middle" fill="${ink}">${escaped(text)}</text>`,
+      ),
       "</svg>",
       "",
     ].join("\n");
   }
 
-  Object.assign(alphabet, { axes, latent, shares, unsure, layout, svg });
+  Object.assign(alphabet, { axes, latent, shares, unsure, layout, footer, svg });
 })((globalThis.ganalphabet ??= {}));
