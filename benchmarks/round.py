@@ -8,7 +8,7 @@ built anew for every block; the figure to read is the median of the ratios, sinc
 drifts. Two models: the book's DCGAN at batch 64, and the TensorFlow tutorial's at 256.
 
 - by hand: the same round (alternating updates that share the generator's forward pass, Adam, batch
-  norm) in a tf.function, without Keras's fit, metrics or checks. The goal is 1.00, at most 1.05.
+  norm) in a tf.function, without Keras's fit, metrics or checks. The goal is 1.00, at most 1.02.
 - tutorial: the tutorial's own round, which updates both players at once from one pass of each
   network.
 - torch: the same alternating round in eager PyTorch, if it is installed.

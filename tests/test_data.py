@@ -474,7 +474,8 @@ def test_without_a_digest_shapes_classes_and_pixels_are_verified(folder, monkeyp
 
 
 @pytest.mark.skipif(
-    not os.path.exists(os.path.join(GIVEN_FOLDER, "mnist.npz")), reason="GANLIB_DATA has no MNIST"
+    not os.path.exists(os.path.join(GIVEN_FOLDER, "mnist.npz")),
+    reason="needs the folder GANLIB_DATA with mnist.npz in it",
 )
 def test_mnist_is_mnist(monkeypatch):
     monkeypatch.setenv("GANLIB_DATA", GIVEN_FOLDER)

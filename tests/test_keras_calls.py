@@ -4,6 +4,7 @@ runs this file on JAX and PyTorch too."""
 import keras
 import numpy as np
 import pytest
+from sources import NEEDS
 
 from ganlib import GAN, callbacks, losses, penalties
 from ganlib.data import Dataset, load
@@ -239,12 +240,12 @@ def yielded(images):
 
 
 def tf_data(images):
-    tf = pytest.importorskip("tensorflow")
+    tf = pytest.importorskip("tensorflow", reason=NEEDS.format("TensorFlow"))
     return tf.data.Dataset.from_tensor_slices(images).batch(8)
 
 
 def loader(images):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason=NEEDS.format("PyTorch"))
     return torch.utils.data.DataLoader(
         torch.utils.data.TensorDataset(torch.from_numpy(images)), batch_size=8
     )

@@ -15,10 +15,14 @@ DESCRIBED = {page: re.findall(r"auto\w+:: ([\w.]+)", text) for page, text in TEX
 BLOCK = re.compile(r"```pycon\n(.*?)```", re.DOTALL)
 MODULES = ["losses", "penalties", "terms", "augment", "layers", "data", "data.pairs", "metrics"]
 MODULES += ["callbacks", "plots", "works", "lab", "data.messy", "health", "outputs", "pretrained"]
+MODULES += ["checks"]
 MODELS = "models.mlp", "models.dcgan", "models.resnet", "models.biggan", "models.translation"
 MODELS += ("models.stylegan2", "models.r3gan", "models.reuse")
 # For those who write a penalty, an extractor or a message: their source is the place to look.
 INSIDE = {
+    "checks.check",  # it is `ganlib.check`
+    "checks.first_line",
+    "checks.say",
     "metrics.Features",
     "outputs.plain",
     "outputs.read_json",

@@ -82,14 +82,14 @@ on_tensorflow = pytest.mark.skipif(
 @on_tensorflow
 def test_onnx(trained):
     for package in ("onnx", "tf2onnx", "onnxruntime"):
-        pytest.importorskip(package, reason=f"needs {package}, as the recipe says")
+        pytest.importorskip(package, reason=NEEDS.format(package))
     names = trained("A generator as ONNX")
     assert names["images"].shape == (16, 4, 4, 1) and np.ptp(names["images"]) > 0.01
 
 
 @on_tensorflow
 def test_litert(trained):
-    pytest.importorskip("ai_edge_litert", reason="needs ai-edge-litert, as the recipe says")
+    pytest.importorskip("ai_edge_litert", reason=NEEDS.format("ai-edge-litert"))
     names = trained("A generator as LiteRT, run by its own package")
     assert np.shape(names["images"]) == (16, 4, 4, 1) and np.ptp(names["images"]) > 0.01
 
@@ -114,7 +114,7 @@ def test_a_web_page(ask, trained, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_sweep_on_a_cluster(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
+    pytest.importorskip("ray", reason=NEEDS.format("Ray"))
     monkeypatch.chdir(tmp_path)
     notebook(tmp_path / "book/dcgan.ipynb", parameters="batch_size: int = 8\nseed: int = 0\n")
     code = RECIPES["A sweep on a cluster"].replace("seeds=3", "seeds=1")

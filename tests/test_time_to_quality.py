@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from sources import NEEDS
 
 import ganlib
 
@@ -171,7 +172,7 @@ def test_every_recipe_makes_images_in_colour_and_of_another_size(peers):
 
 def test_pytorchs_strided_convolution(peers):
     """Of an even side it takes the zeros before the image, and none behind it."""
-    torch = pytest.importorskip("torch", reason="needs torch, which the reference is written in")
+    torch = pytest.importorskip("torch", reason=NEEDS.format("PyTorch"))
     model = peers.pytorch_gan_discriminator((32, 32, 1))
     conv = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
     image = np.random.default_rng(0).normal(size=(2, 32, 32, 1)).astype("float32")
