@@ -26,6 +26,7 @@ SHARED = {  # parameters of every chapter that trains on images
 # The others say how much more to train, or what else to score.
 FREE = {"seed", "max_seconds", "output_dir", "samples", "every_row", "all_images"}
 FREE |= {"table_seeds", "ablation_seeds", "ladder_seeds", "only", "trainings", "label_trainings"}
+FREE |= {"widths"}
 MACHINE_PATH = re.compile(r"/(?:home|root|Users|tmp|work|content|mnt|opt)/|[A-Z]:\\\\")
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
