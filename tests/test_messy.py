@@ -109,6 +109,37 @@ def test_a_smaller_folder_keeps_the_shares(tmp_path):
     assert sum(counts.values()) == 60 and counts["copy"] == 2 and counts["cut short"] == 1
 
 
+def row_power(image):
+    """How much the rows of an image change from left to right, by the number of waves."""
+    grey = image.mean(axis=2)
+    return (abs(np.fft.rfft(grey - grey.mean(), axis=1)) ** 2).mean(axis=0)
+
+
+def test_a_folder_of_a_texture_is_as_messy(tmp_path):
+    planted = messy.write(tmp_path / "stones", 60, seed=2, of="stones")
+    counts = collections.Counter(planted.values())
+    assert counts["copy"] == 2 and counts["cut short"] == 1 and len(planted) == 60
+    assert messy.write(tmp_path / "again", 60, seed=2, of="stones") == planted
+    for path in (tmp_path / "stones").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+    names = [name for name, kind in planted.items() if kind == "picture"]
+    stones = np.array([read(tmp_path / "stones", name) for name in names])
+    assert np.ptp(stones.mean(axis=(0, 1, 2))) < 12  # grey
+    assert all((image < 60).mean() > 0.05 and (image > 120).mean() > 0.3 for image in stones)
+
+
+def test_grain_has_lines_of_a_few_pixels(tmp_path):
+    planted = messy.write(tmp_path, 60, of="grain")
+    names = [name for name, kind in planted.items() if kind == "picture"]
+    waves = [row_power(read(tmp_path, name)).argmax() for name in names]
+    assert min(waves) >= 3 and max(waves) <= 9
+
+
+def test_what_is_no_texture_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="photographs, grain or stones, not 'wood'"):
+        messy.write(tmp_path, of="wood")
+
+
 @pytest.mark.parametrize("n", [10, 1000])
 def test_as_many_as_the_photographs_give(tmp_path, n):
     with pytest.raises(ValueError, match="A messy folder has 30 to"):

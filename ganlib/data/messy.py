@@ -27,33 +27,40 @@ KINDS = {
     "raw numbers": 1,  # whole numbers of 32 bits, of which nothing says what is white
 }
 
+#: What else the pictures can be of: surfaces that are alike everywhere, drawn by a formula.
+TEXTURES = ("grain", "stones")
+
 _CELL, _BUSY = 30, 12.0
 
 
-def write(folder: str | Path, n: int = 300, seed: int = 0) -> dict[str, str]:
+def write(
+    folder: str | Path, n: int = 300, seed: int = 0, of: str = "photographs"
+) -> dict[str, str]:
     """Write `n` picture files, or what look like such, into a folder, and a note beside them.
 
     The pictures are pieces of 24 to 30 pixels, none over another, of the two photographs that
     scikit-learn brings, "china" by danielbuechele and "flower" by vultilion (CC BY 2.0), without
-    the flat ones; enlarged to 32 pixels or more, as PNG and JPEG.
+    the flat ones, or pieces of a texture; enlarged to 32 pixels or more, as PNG and JPEG.
 
     Args:
         folder: made if it is missing; what else is in it stays.
         n: with 300 there are as many of each of `KINDS` as it says, with others in proportion.
         seed: which pieces, in which order, with which fate.
+        of: "photographs" or one of `TEXTURES`.
 
     Returns:
         dict from each file's name to "picture" or one of `KINDS`; the copies and the like are named
         after the file that they are made of, "NAME again.jpg" after "NAME.png".
 
     Raises:
-        ValueError: `n` is below 30, or the photographs have fewer pieces than are needed.
+        ValueError: `n` is below 30, or the photographs have fewer pieces than are needed; there is
+            no such texture.
     """
     folder, rng = Path(folder), np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     planted = {kind: round(many * n / 300) for kind, many in KINDS.items()}
     from_others = sum(planted[kind] for kind in ("copy", "other file", "again", "mirrored"))
-    pieces = _pieces(rng)
+    pieces = _pieces(rng) if of == "photographs" else _surfaces(of, n, rng)
     if n < 30 or n - from_others > len(pieces):
         most = int(len(pieces) / (1 - from_others / n))
         raise ValueError(f"A messy folder has 30 to {most} pictures, not {n}.")
@@ -73,7 +80,7 @@ def write(folder: str | Path, n: int = 300, seed: int = 0) -> dict[str, str]:
         suffix, content = _encoded(kind, picture, rng)
         (folder / f"{name}.{suffix}").write_bytes(content)
         made[f"{name}.{suffix}"] = kind
-    (folder / "notes.txt").write_text("Pieces of photographs.\n", encoding="utf-8")
+    (folder / "notes.txt").write_text(f"Pieces of {of}.\n", encoding="utf-8")
     return made
 
 
@@ -86,6 +93,47 @@ def _pieces(rng) -> list[Image.Image]:
         if piece.mean(axis=2).std() > _BUSY:
             found.append(Image.fromarray(piece))
     return [found[i] for i in rng.permutation(len(found))]
+
+
+def _surfaces(kind, n, rng) -> list[Image.Image]:
+    """Pieces of a texture, of sides of 24 to 30 pixels."""
+    if kind not in TEXTURES:
+        raise ValueError(f"A folder is of photographs, {' or '.join(TEXTURES)}, not {kind!r}.")
+    draw = _grain if kind == "grain" else _stones
+    sizes = rng.integers(24, _CELL + 1, (n, 2))
+    return [Image.fromarray(draw(rng)[:height, :width]) for height, width in sizes]
+
+
+def _grain(rng, side=_CELL) -> np.ndarray:
+    """Wavy lines of light and dark brown, upright or nearly so, uint8 (side, side, 3)."""
+    y, x = np.mgrid[:side, :side]
+    lean, period, wave = rng.uniform(-0.25, 0.25), rng.uniform(4, 6), rng.uniform(15, 30)
+    at = x + lean * y + 1.5 * np.sin(2 * np.pi * (y / wave + rng.random()))
+    light = 0.5 + 0.5 * np.sin(2 * np.pi * (at / period + rng.random()))
+    light = 0.85 * light[..., None] + 0.15 * rng.random((1, side, 1))  # lines differ
+    return _between((84, 50, 28), (206, 160, 106), light, rng)
+
+
+def _stones(rng, side=_CELL) -> np.ndarray:
+    """Stones of several greys in dark mortar, uint8 (side, side, 3)."""
+    y, x = np.mgrid[:side, :side]
+    step, jitter = 9, 2.5  # pixels between stones, and how far one is moved
+    rows, columns = (
+        axis.ravel() for axis in np.mgrid[-step : side + step : step, -step : side + step : step]
+    )
+    middles = np.stack([rows, columns], axis=1) + rng.uniform(0, step, 2)
+    middles = middles + rng.uniform(-jitter, jitter, middles.shape)
+    apart = np.hypot(y[..., None] - middles[:, 0], x[..., None] - middles[:, 1])
+    first, second = np.moveaxis(np.sort(apart, axis=-1)[..., :2], -1, 0)
+    own = rng.uniform(0.55, 1, len(middles))[apart.argmin(axis=-1)]
+    light = own * np.clip((second - first) / 2.5, 0, 1)
+    return _between((34, 34, 40), (206, 202, 190), light[..., None], rng)
+
+
+def _between(dark, bright, light, rng) -> np.ndarray:
+    """Colours between two, with a little noise."""
+    colours = np.array(dark) + (np.array(bright) - dark) * light
+    return np.clip(colours + rng.normal(0, 4, colours.shape), 0, 255).astype(np.uint8)
 
 
 def _enlarged(piece, rng):
