@@ -210,13 +210,13 @@ def _json(file, again):
         raise ValueError(f"{file} is not JSON: {again}") from None
 
 
-def _scored(metrics, name="generator"):
-    """Every dict with a FID, however deep, and its name, which it may say itself."""
+def _scored(metrics, names=()):
+    """Every dict with a FID, however deep, and its name: its own, or the keys below the first."""
     if isinstance(metrics.get("fid"), int | float):
-        yield metrics.get("scored", name), metrics
+        yield metrics.get("scored", ", ".join(names[1:] or names) or "generator"), metrics
     for key, part in metrics.items():
         if isinstance(part, dict):
-            yield from _scored(part, key)
+            yield from _scored(part, (*names, key))
 
 
 def _hardware(machine):
